@@ -1,0 +1,807 @@
+package main
+
+// The pure position. Everything known about one transaction goes in as Facts; out comes its
+// Position: what was paid, who brought it, how much that earns, what blocks it, and the trail of
+// why. Nothing here reads a clock, a file or a database, so the same facts give the same position
+// today, in a replay next year, and in whatever order the messages came.
+//
+// The steps, top to bottom: settle (what do the messages, read together, say was paid, and who has
+// the last word on a contradiction), refunds (how much of it went back), candidates (everybody who
+// could have brought it, each with a verdict in words), earn (the amount, once rounded), block.
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Notification is one distinct inbound message as the store keeps it. Amounts are paise; times UTC.
+type Notification struct {
+	Seq        int64
+	At         time.Time // first receipt
+	Gateway    string
+	Identity   []byte // tells a repeat from a new message
+	Kind       string // payment, refund, dispute, other
+	Type       string // the gateway's own sort of message, in words
+	Result     string // what was answered: credited, unattributed, recorded, …
+	Why        string // not about money: the reason
+	Unusable   string // a field relied on that can't be used: kept for a person
+	MID        string
+	TxnID      string
+	OrderID    string
+	Status     string // pending, success, failed
+	Amount     int64
+	Currency   string
+	PaidAt     time.Time // zero when the message does not say
+	Reference  string
+	POS        string
+	Campaign   string
+	Customer   string // our alias of the subscription the message names
+	Mode       string
+	Unknown    string // field names outside the documented list, joined by spaces
+	RefundID   string
+	Event      string // accepted, succeeded, refused
+	Refund     int64
+	RefundsSum int64 // cumulative refunds of the transaction, as a success states them
+	DisputeID  string
+	Dispute    string // NEW, WON, LOST, …
+	Disputed   int64
+}
+
+// Answer is what the gateway's API said when asked about an order.
+type Answer struct {
+	Seq       int64
+	At        time.Time
+	Asked     string // the order id asked about
+	Result    string // success, failed, pending, unknown
+	TxnID     string
+	OrderID   string
+	Amount    int64 // paise, -1 when it names none
+	Reference string
+	POS       string
+	Code      string
+	Text      string
+	Definite  bool // signed, about this TXNID, success or failed
+}
+
+// Decision is what a person said about a transaction, with the reason.
+type Decision struct {
+	Seq    int64
+	At     time.Time
+	Agree  bool
+	Amount int64 // paise, 0 when the person named none
+	Reason string
+}
+
+// Order is the binding in force of one merchant order.
+type Order struct {
+	Seq      int64
+	At       time.Time
+	ID       string
+	ClickID  string
+	Promo    string
+	Customer string // our alias of the customer
+	Amount   int64  // paise, 0 when the shop named none
+}
+
+// Click is one recorded visit through a partner's link.
+type Click struct {
+	Seq     int64
+	At      time.Time
+	ID      string
+	Partner string
+	Sub     string // sub=…&sub1=…, in canonical order
+	Counted string // "" when it counts, else the reason why not
+}
+
+// Brought says which partner first brought a customer: the earliest attributed payment decides.
+type Brought struct {
+	Partner string
+	TxnID   string
+	PaidAt  time.Time
+}
+
+// Due is what was fixed when a commission was found to have become due: from then on bindings,
+// customers and programs no longer move it.
+type Due struct {
+	Seq     int64
+	At      time.Time
+	Partner string
+	Basis   string
+	Value   string
+	Rate    Rate
+	Program int64
+}
+
+// Facts is all that is known about one transaction.
+type Facts struct {
+	TxnID         string
+	Notifications []Notification
+	Answers       []Answer
+	Decisions     []Decision
+	Due           *Due
+	Orders        map[string]Order   // by the order id that the messages carry
+	Clicks        map[string]Click   // by click id
+	Brought       map[string]Brought // by customer alias, this transaction left out
+}
+
+// Candidate is somebody who could have brought the sale, and what became of it.
+type Candidate struct {
+	Basis   string
+	Value   string // what named the partner
+	Partner string // "" when the value names nobody
+	Verdict string
+	counts  bool
+}
+
+// Position is what the facts of one transaction come to.
+type Position struct {
+	Status       string // pending, success, failed
+	OrderID      string
+	Amount       int64
+	Currency     string
+	PaidAt       time.Time
+	FirstAt      time.Time
+	Refunded     int64
+	Confirmation string // waiting, agreed, denied, off
+	Conflict     string
+	Customer     string
+	Candidates   []Candidate
+	Why          string // nobody earned: the reason
+
+	Partner  string // "" when nobody earned
+	Basis    string
+	Value    string
+	Earned   int64
+	Reversed int64
+	Rate     Rate
+	Program  int64
+	DueAt    time.Time
+	Blocks   []string // unconfirmed, conflict, dispute, merchant; period follows from DueAt
+}
+
+// The states of a confirmation. Expired is waiting, read more than expiry after the first receipt.
+const (
+	waiting = "waiting"
+	agreed  = "agreed"
+	denied  = "denied"
+	off     = "off"
+	expired = "expired"
+
+	// Paytm itself gives a payment up after 72 hours (its page on late notifications).
+	expiry = 72 * time.Hour
+)
+
+// decide gives the position of one transaction under the terms.
+func decide(f Facts, t *Terms) Position {
+	var p Position
+	p.FirstAt = firstReceipt(f.Notifications)
+	settle(&p, f, t)
+	program := t.programAt(p.PaidAt)
+	p.Program = program.Seq
+	refunds, refundConflict := refunded(f)
+	lost, disputed := disputes(f)
+	p.Refunded = min(refunds+lost, p.Amount)
+	if refundConflict != "" && p.Conflict == "" {
+		p.Conflict = refundConflict
+	}
+	order := orderOf(f, p.OrderID)
+	p.Customer = customerOf(f, order)
+	p.Candidates = candidates(f, &p, order, t, program)
+	earn(&p, f, t, program)
+	if p.Partner != "" {
+		block(&p, order, disputed)
+	}
+	return p
+}
+
+func firstReceipt(ns []Notification) time.Time {
+	var first time.Time
+	for _, n := range ns {
+		if first.IsZero() || n.At.Before(first) {
+			first = n.At
+		}
+	}
+	return first
+}
+
+// payments returns the messages about the payment itself that can be relied on.
+func (f Facts) payments() []Notification {
+	var ps []Notification
+	for _, n := range f.Notifications {
+		if n.Kind == "payment" && n.Unusable == "" {
+			ps = append(ps, n)
+		}
+	}
+	return ps
+}
+
+// inRupees treats a missing currency as INR: Paytm's payment-link message leaves it out.
+func (n Notification) inRupees() bool { return n.Currency == "" || n.Currency == "INR" }
+
+// settle reads all messages of the transaction together and lets the last word settle what they
+// leave open.
+func settle(p *Position, f Facts, t *Terms) {
+	ps := f.payments()
+	rupees := slices.DeleteFunc(slices.Clone(ps), func(n Notification) bool { return !n.inRupees() })
+	p.Currency = "INR"
+	if len(rupees) == 0 {
+		rupees = ps
+		if len(ps) > 0 {
+			p.Currency = ps[0].Currency
+		}
+	}
+	merge(p, rupees)
+	p.Conflict = contradiction(ps)
+	p.PaidAt = paidAt(ps, p.FirstAt)
+	switch d, a := lastDecision(f), lastAnswer(f); {
+	case d != nil:
+		obey(p, d, ps)
+	case a != nil:
+		believe(p, a, ps)
+	case confirmationNeeded(p, ps, t.programAt(p.PaidAt)):
+		p.Confirmation = waiting
+	default:
+		p.Confirmation = off
+	}
+}
+
+// merge takes success over failed over pending, then the smallest amount, then the byte-smallest
+// order: an arbitrary choice, but one that no order of arrival can change.
+func merge(p *Position, ps []Notification) {
+	rank := func(status string) int {
+		return slices.Index([]string{"success", "failed", "pending"}, status)
+	}
+	if len(ps) == 0 {
+		return
+	}
+	first := slices.MinFunc(ps, func(a, b Notification) int {
+		return cmp.Or(cmp.Compare(rank(a.Status), rank(b.Status)),
+			cmp.Compare(a.Amount, b.Amount), cmp.Compare(a.OrderID, b.OrderID))
+	})
+	p.Status, p.Amount, p.OrderID = first.Status, first.Amount, first.OrderID
+}
+
+// contradiction says in words what the messages disagree on, or "". PENDING never contradicts.
+func contradiction(ps []Notification) string {
+	var amounts, orders, statuses []string
+	add := func(list []string, v string) []string {
+		if slices.Contains(list, v) {
+			return list
+		}
+		return append(list, v)
+	}
+	for _, n := range ps {
+		if n.Status == "pending" {
+			continue
+		}
+		amounts = add(amounts, money(n.Amount, n.Currency))
+		orders = add(orders, n.OrderID)
+		statuses = add(statuses, n.Status)
+	}
+	var words []string
+	for _, set := range []struct {
+		what   string
+		values []string
+	}{{"amounts", amounts}, {"orders", orders}, {"outcomes", statuses}} {
+		if len(set.values) > 1 {
+			slices.Sort(set.values)
+			words = append(words, "different "+set.what+" ("+strings.Join(set.values, ", ")+")")
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "the messages carry " + strings.Join(words, " and ")
+}
+
+// paidAt is the earliest time that a success states, else the first receipt.
+func paidAt(ps []Notification, firstAt time.Time) time.Time {
+	var paid time.Time
+	for _, n := range ps {
+		if n.Status != "success" || n.PaidAt.IsZero() {
+			continue
+		}
+		if paid.IsZero() || n.PaidAt.Before(paid) {
+			paid = n.PaidAt
+		}
+	}
+	if paid.IsZero() {
+		return firstAt
+	}
+	return paid
+}
+
+func lastDecision(f Facts) *Decision {
+	if len(f.Decisions) == 0 {
+		return nil
+	}
+	d := slices.MaxFunc(f.Decisions, func(a, b Decision) int { return cmp.Compare(a.Seq, b.Seq) })
+	return &d
+}
+
+// lastAnswer is the latest definite answer: it wins whatever messages came before or after it.
+func lastAnswer(f Facts) *Answer {
+	var last *Answer
+	for i, a := range f.Answers {
+		if a.Definite && (last == nil || a.Seq > last.Seq) {
+			last = &f.Answers[i]
+		}
+	}
+	return last
+}
+
+// obey lets a person's decision settle the payment.
+func obey(p *Position, d *Decision, ps []Notification) {
+	if !d.Agree {
+		p.Confirmation, p.Status, p.Conflict = denied, "failed", ""
+		return
+	}
+	p.Confirmation, p.Status = agreed, "success"
+	if d.Amount > 0 {
+		p.Amount = d.Amount
+	} else if len(successAmounts(ps)) > 1 {
+		return // a contradiction about the amount that the person did not name one for
+	}
+	p.Currency, p.Conflict = "INR", ""
+}
+
+// believe lets the API's definite answer settle the payment.
+func believe(p *Position, a *Answer, ps []Notification) {
+	if a.Result == "failed" {
+		p.Confirmation, p.Status, p.Conflict = denied, "failed", ""
+		return
+	}
+	known := func(is func(Notification) bool) bool { return slices.ContainsFunc(ps, is) }
+	switch {
+	case !known(func(n Notification) bool { return n.Amount == a.Amount && n.inRupees() }):
+		p.Confirmation = waiting
+		p.Conflict = fmt.Sprintf("Paytm's API says %s, no message does", money(a.Amount, "INR"))
+	case !known(func(n Notification) bool { return n.OrderID == a.OrderID }):
+		p.Confirmation = waiting
+		p.Conflict = fmt.Sprintf("Paytm's API says order %s, no message does", a.OrderID)
+	default:
+		p.Confirmation, p.Conflict, p.Currency = agreed, "", "INR"
+		p.Status, p.Amount, p.OrderID = "success", a.Amount, a.OrderID
+	}
+}
+
+// successAmounts returns the distinct amounts in rupees of the messages that say success.
+func successAmounts(ps []Notification) []int64 {
+	var amounts []int64
+	for _, n := range ps {
+		if n.Status == "success" && n.inRupees() && !slices.Contains(amounts, n.Amount) {
+			amounts = append(amounts, n.Amount)
+		}
+	}
+	return amounts
+}
+
+// confirmationNeeded: always, unless the program waives it and some success carries only documented
+// names. Field names are not signed, so an unknown one may be a message cut up by a stranger. A
+// payment that only failed earns nothing and needs no word.
+func confirmationNeeded(p *Position, ps []Notification, program Program) bool {
+	if p.Status == "failed" {
+		return false
+	}
+	if program.Confirm || p.Conflict != "" || p.Status == "pending" {
+		return true
+	}
+	return !slices.ContainsFunc(ps, func(n Notification) bool {
+		return n.Status == "success" && n.Unknown == ""
+	})
+}
+
+// refunded is what went back: the larger of the counted refunds' sum and the largest cumulative
+// total that a success states, so that one lost message costs nothing. An accepted refund counts
+// until it is refused. Events of one refund that contradict each other are a conflict; until a
+// person decides, the larger reading counts, so that nobody is paid on it.
+func refunded(f Facts) (total int64, conflict string) {
+	type refund struct {
+		amount                      int64
+		counted, succeeded, refused bool
+		differ, decided             bool
+	}
+	byID := map[string]*refund{}
+	decision := lastDecision(f)
+	var sum, cumulative int64
+	for _, n := range f.Notifications {
+		if n.Unusable != "" {
+			continue
+		}
+		if n.Event != "refused" && n.Status != "failed" {
+			cumulative = max(cumulative, n.RefundsSum)
+		}
+		if n.Kind != "refund" {
+			continue
+		}
+		r := byID[n.RefundID]
+		if r == nil {
+			r = &refund{amount: n.Refund, decided: true}
+			byID[n.RefundID] = r
+		}
+		r.differ = r.differ || r.amount != n.Refund
+		r.amount = max(r.amount, n.Refund)
+		r.counted = r.counted || n.Event != "refused"
+		r.succeeded = r.succeeded || n.Event == "succeeded"
+		r.refused = r.refused || n.Event == "refused"
+		r.decided = r.decided && decision != nil && decision.Agree && n.Seq < decision.Seq
+	}
+	var odd []string
+	for id, r := range byID {
+		if r.succeeded || r.counted && !r.refused {
+			sum += r.amount
+		}
+		if (r.succeeded && r.refused || r.differ) && !r.decided {
+			odd = append(odd, id)
+		}
+	}
+	if len(odd) > 0 {
+		slices.Sort(odd)
+		conflict = "messages about refund " + strings.Join(odd, ", ") + " contradict each other"
+	}
+	return max(sum, cumulative), conflict
+}
+
+// disputes returns what was lost in closed disputes, and whether one is open. Paytm documents only
+// the status NEW, so anything but WON and LOST keeps the dispute open until a person agrees.
+func disputes(f Facts) (lost int64, open bool) {
+	type dispute struct {
+		amount             int64
+		won, lost, decided bool
+	}
+	byID := map[string]*dispute{}
+	decision := lastDecision(f)
+	for _, n := range f.Notifications {
+		if n.Kind != "dispute" || n.Unusable != "" {
+			continue
+		}
+		d := byID[n.DisputeID]
+		if d == nil {
+			d = &dispute{decided: true}
+			byID[n.DisputeID] = d
+		}
+		d.amount = max(d.amount, n.Disputed)
+		d.won = d.won || n.Dispute == "WON"
+		d.lost = d.lost || n.Dispute == "LOST"
+		d.decided = d.decided && decision != nil && decision.Agree && n.Seq < decision.Seq
+	}
+	for _, d := range byID {
+		switch {
+		case d.lost && !d.won:
+			lost += d.amount
+		case d.won && !d.lost, d.decided:
+		default:
+			open = true
+		}
+	}
+	return lost, open
+}
+
+// orderOf is the binding of the order that the payment was for, nil when the shop never bound it.
+func orderOf(f Facts, orderID string) *Order {
+	if o, ok := f.Orders[orderID]; ok {
+		return &o
+	}
+	return nil
+}
+
+// customerOf prefers the shop's own customer over the subscription that a message names: the
+// byte-smallest, if messages name several. Never CUSTID, which Paytm replaces with its own.
+func customerOf(f Facts, o *Order) string {
+	if o != nil && o.Customer != "" {
+		return o.Customer
+	}
+	customer := ""
+	for _, n := range f.payments() {
+		if n.Customer != "" && (customer == "" || n.Customer < customer) {
+			customer = n.Customer
+		}
+	}
+	return customer
+}
+
+// candidates lists everybody who could have brought the sale, in the program's order of precedence,
+// each with a verdict. The first that counts wins.
+func candidates(f Facts, p *Position, o *Order, t *Terms, program Program) []Candidate {
+	var all []Candidate
+	for _, basis := range program.Precedence {
+		switch basis {
+		case "promo":
+			if o != nil && o.Promo != "" {
+				all = append(all, t.byCode(basis, o.Promo, "is on the order", p.PaidAt))
+			}
+		case "click":
+			if o != nil && o.ClickID != "" {
+				all = append(all, byClick(basis, o.ClickID, f, t, program, p.PaidAt))
+			}
+		case "reference":
+			all = append(all, byReference(f, t, program, p.PaidAt)...)
+		case "campaign":
+			all = append(all, byCampaign(f, t, p.PaidAt)...)
+		case "customer":
+			if program.Lifetime > 0 && p.Customer != "" {
+				all = append(all, byCustomer(f, t, p, program)...)
+			}
+		}
+	}
+	won := false
+	for i := range all {
+		if all[i].counts && won {
+			all[i].counts = false
+			all[i].Verdict = "would have counted too, but an earlier basis did: " + all[i].Verdict
+		}
+		won = won || all[i].counts
+	}
+	return all
+}
+
+// byClick judges a click by server time against the payment's time.
+func byClick(basis, id string, f Facts, t *Terms, program Program, paid time.Time) Candidate {
+	c := Candidate{Basis: basis, Value: id}
+	click, ok := f.Clicks[id]
+	if !ok {
+		c.Verdict = "no such click was ever recorded"
+		return c
+	}
+	c.Partner = click.Partner
+	from, until := click.At.Truncate(time.Second), click.At.Add(program.Window)
+	switch {
+	case click.Counted != "":
+		c.Verdict = "not a click: " + click.Counted
+	case paid.Before(from):
+		c.Verdict = "clicked " + span(from.Sub(paid)) + " after the payment"
+	case paid.After(until):
+		c.Verdict = fmt.Sprintf("clicked %s before payment, the window is %s",
+			span(paid.Sub(from)), span(program.Window))
+	default:
+		c.Verdict = fmt.Sprintf("clicked %s before payment, within the window of %s",
+			span(paid.Sub(from)), span(program.Window))
+		c.counts = true
+	}
+	return t.active(c, paid)
+}
+
+// byReference reads what came back in MERC_UNQ_REF and POS_ID. Field names and boundaries are not
+// signed, so a value counts only when every success carries the same one, or when the API's own
+// copy says which.
+func byReference(f Facts, t *Terms, program Program, paid time.Time) []Candidate {
+	var all []Candidate
+	for _, source := range []struct {
+		name string
+		of   func(Notification) string
+		copy func(*Answer) string
+	}{
+		{"MERC_UNQ_REF", func(n Notification) string { return n.Reference },
+			func(a *Answer) string { return a.Reference }},
+		{"POS_ID", func(n Notification) string { return n.POS },
+			func(a *Answer) string { return a.POS }},
+	} {
+		values := distinct(f, source.of)
+		own := ""
+		if a := lastAnswer(f); a != nil {
+			own = source.copy(a)
+		}
+		if own != "" && !slices.Contains(values, own) {
+			values = append(values, own)
+		}
+		for _, v := range values {
+			if v == "" {
+				continue
+			}
+			c := reference(v, source.name, f, t, program, paid)
+			switch {
+			case own != "" && v != own:
+				c.counts, c.Verdict = false, "Paytm's own record of this payment says "+own
+			case own == "" && len(values) > 1:
+				c.counts = false
+				c.Verdict = "the messages disagree on " + source.name +
+					": bind the order to say who brought it"
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// byCampaign reads PROMO_CAMP_ID, Paytm's own campaign field, under the same rule as a reference.
+func byCampaign(f Facts, t *Terms, paid time.Time) []Candidate {
+	var all []Candidate
+	values := distinct(f, func(n Notification) string { return n.Campaign })
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
+		c := t.byCode("campaign", v, "is the payment's Paytm campaign", paid)
+		if len(values) > 1 {
+			c.counts, c.Verdict = false, "the messages disagree on PROMO_CAMP_ID"
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// reference resolves one value: a click id, or a registered code of any kind.
+func reference(v, name string, f Facts, t *Terms, program Program, paid time.Time) Candidate {
+	if strings.HasPrefix(v, clickPrefix) {
+		return byClick("reference", v, f, t, program, paid)
+	}
+	return t.byCode("reference", v, "came back with the payment in "+name, paid)
+}
+
+// distinct returns the values that the successes carry, each once, sorted; "" is one of them, since
+// a value that only some messages carry is a disagreement too.
+func distinct(f Facts, of func(Notification) string) []string {
+	var values []string
+	for _, n := range f.payments() {
+		if n.Status == "success" {
+			values = append(values, of(n))
+		}
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// byCustomer credits the partner who first brought this customer, for the program's lifetime.
+func byCustomer(f Facts, t *Terms, p *Position, program Program) []Candidate {
+	b, ok := f.Brought[p.Customer]
+	if !ok {
+		return nil
+	}
+	c := Candidate{Basis: "customer", Value: b.TxnID, Partner: b.Partner}
+	until := b.PaidAt.In(ist).AddDate(0, program.Lifetime, 0)
+	switch {
+	case p.PaidAt.Before(b.PaidAt) || p.PaidAt.Equal(b.PaidAt) && f.TxnID < b.TxnID:
+		c.Verdict = "brought this customer only later, on " + day(b.PaidAt)
+	case p.PaidAt.After(until):
+		c.Verdict = fmt.Sprintf("brought this customer on %s, more than %d months before",
+			day(b.PaidAt), program.Lifetime)
+	default:
+		c.Verdict = fmt.Sprintf("brought this customer on %s, within %d months",
+			day(b.PaidAt), program.Lifetime)
+		c.counts = true
+	}
+	return []Candidate{t.active(c, p.PaidAt)}
+}
+
+// earn fixes partner, rate and amount.
+func earn(p *Position, f Facts, t *Terms, program Program) {
+	if p.Status != "success" && p.Confirmation != denied {
+		p.Why = "the payment has not succeeded"
+		return
+	}
+	if p.Confirmation == denied && !slices.ContainsFunc(f.payments(), succeeded) {
+		p.Why = "the payment has not succeeded"
+		return
+	}
+	if p.Currency != "INR" {
+		p.Why = "paid in " + p.Currency + ": commissions are in rupees only"
+		return
+	}
+	if f.Due != nil {
+		p.Partner, p.Basis, p.Value = f.Due.Partner, f.Due.Basis, f.Due.Value
+		p.Rate, p.Program = f.Due.Rate, f.Due.Program
+		program = t.program(p.Program)
+	} else if i := slices.IndexFunc(p.Candidates, func(c Candidate) bool { return c.counts }); i >= 0 {
+		c := p.Candidates[i]
+		p.Partner, p.Basis, p.Value = c.Partner, c.Basis, c.Value
+		p.Rate = t.rateOf(c.Partner, p.PaidAt, program)
+	} else {
+		p.Why = nobody(p.Candidates)
+		return
+	}
+	p.Earned = p.Rate.of(p.Amount, program.ExcludeTax)
+	p.Reversed = p.Earned
+	if p.Confirmation != denied {
+		p.Reversed = share(p.Earned, p.Refunded, p.Amount)
+	}
+	p.DueAt = p.PaidAt.Add(program.Hold)
+}
+
+func succeeded(n Notification) bool { return n.Status == "success" }
+
+// nobody says why a payment is unattributed.
+func nobody(cs []Candidate) string {
+	if len(cs) == 0 {
+		return "no partner: the order was not bound to a click or a code, and the payment carries " +
+			"no reference that is registered"
+	}
+	return "no partner: nothing that was bound to the order or came with the payment counts"
+}
+
+// block lists what keeps the commission from being due, apart from the hold period.
+func block(p *Position, o *Order, disputed bool) {
+	add := func(b string, when bool) {
+		if when {
+			p.Blocks = append(p.Blocks, b)
+		}
+	}
+	add("unconfirmed", p.Confirmation == waiting)
+	add("conflict", p.Conflict != "")
+	add("dispute", disputed)
+	add("merchant", o != nil && o.Amount > 0 && o.Amount != p.Amount)
+}
+
+// State is the first that holds of: reversed (all of it taken back), held (a block stands), due.
+// blocks says what holds it, "period" in front while the hold period runs.
+func (c Commission) State(now time.Time) (state string, blocks []string) {
+	if c.Void {
+		return "reversed", []string{}
+	}
+	if now.Before(c.DueAt) {
+		blocks = append(blocks, "period")
+	}
+	blocks = append(blocks, c.Blocks...)
+	if len(blocks) > 0 {
+		return "held", blocks
+	}
+	return "due", []string{}
+}
+
+// Commission is what one transaction earns one partner, as it stands.
+type Commission struct {
+	TxnID    string
+	Partner  string
+	Amount   int64
+	Reversed int64
+	Void     bool // all of it is taken back; told apart from a commission of zero
+	Currency string
+	Basis    string
+	Rate     Rate
+	Program  int64
+	PaidAt   time.Time
+	DueAt    time.Time
+	Blocks   []string
+}
+
+// commission is the position's commission, nil when nobody earned.
+func (p Position) commission(txnID string) *Commission {
+	if p.Partner == "" {
+		return nil
+	}
+	return &Commission{
+		TxnID: txnID, Partner: p.Partner, Amount: p.Earned, Reversed: p.Reversed,
+		Void:     p.Confirmation == denied || p.Refunded == p.Amount || p.Earned > 0 && p.Reversed == p.Earned,
+		Currency: p.Currency, Basis: p.Basis, Rate: p.Rate, Program: p.Program,
+		PaidAt: p.PaidAt, DueAt: p.DueAt, Blocks: p.Blocks,
+	}
+}
+
+// Rate is either basis points of the payment (1000 is 10 %) or a flat amount in paise.
+type Rate struct {
+	BPS  int64
+	Flat int64
+}
+
+// String writes "10%", "12.5%", or "50.00" for a flat rate in rupees.
+func (r Rate) String() string {
+	if r.Flat > 0 {
+		return decimal(r.Flat)
+	}
+	text := strings.TrimRight(fmt.Sprintf("%d.%02d", r.BPS/100, r.BPS%100), "0")
+	return strings.TrimSuffix(text, ".") + "%"
+}
+
+// of is the commission on an amount, rounded once, half a paisa up; excludeTax (basis points) takes
+// the tax inside the amount out first. A flat rate never exceeds the payment.
+func (r Rate) of(amount, excludeTax int64) int64 {
+	if r.Flat > 0 {
+		return min(r.Flat, amount)
+	}
+	return share(amount, r.BPS, 10000+excludeTax)
+}
+
+// share is amount × part ÷ whole by a 128-bit product, half rounded up. None may be negative, and
+// part ≤ whole keeps the result ≤ amount.
+func share(amount, part, whole int64) int64 {
+	if whole <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(amount), uint64(part))
+	lo, carry := bits.Add64(lo, uint64(whole)/2, 0)
+	quotient, _ := bits.Div64(hi+carry, lo, uint64(whole))
+	return int64(quotient)
+}

@@ -1,0 +1,609 @@
+package main
+
+// The commands that change or read the books beside a running serve.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"hissa/paytm"
+)
+
+// verbs picks the second word of a command.
+func (c *call) verbs(table map[string]func(*call) error, known string) error {
+	if len(c.args) == 0 {
+		return usageError{c.command.name + " needs one of " + known}
+	}
+	do, ok := table[c.args[0]]
+	if !ok {
+		return usageError{fmt.Sprintf("%s %q: it is one of %s", c.command.name, c.args[0], known)}
+	}
+	c.args = c.args[1:]
+	return do(c)
+}
+
+// writeJSON writes one object a line.
+func (c *call) writeJSON(v any) error {
+	e := json.NewEncoder(c.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// with opens the database, runs do and closes it.
+func (c *call) with(create bool, do func(context.Context, *Config, *Store) error) error {
+	config, store, err := c.open(create)
+	if err != nil {
+		return err
+	}
+	err = do(context.Background(), config, store)
+	return errors.Join(err, store.Close())
+}
+
+var partnerCommand = command{
+	name: "partner", config: true, reading: true, usage: "add|list|set CODE|disable CODE",
+	short: "who earns: partners, their codes and rates",
+	long: `
+partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%] [-email …] [-vpa …]
+partner list
+partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program] [-email …] [-vpa …] [-enable]
+partner disable CODE
+
+A partner earns through a link (/r/ASHA), through promo codes, and through references: payment link,
+invoice or POS ids that Paytm sends back. Codes, promo codes and references share one namespace, in
+which case does not matter; a name never moves to another partner. A rate is a percentage of the
+payment ("12%"), or flat rupees a payment ("50.00"); without one the program's counts. Changes count
+for payments from the second they are made. Earlier payments that already carried a code which
+nobody held are credited when it is added.
+
+Example:  hissa partner add -code ASHA -name "Asha" -promo ASHA10 -rate 12%`,
+	run: func(c *call) error {
+		return c.verbs(map[string]func(*call) error{
+			"add": partnerAdd, "list": partnerList, "set": partnerSet, "disable": partnerDisable,
+		}, "add, list, set, disable")
+	},
+}
+
+// texts collects a flag that may be given several times.
+type texts []string
+
+func (t *texts) String() string { return strings.Join(*t, " ") }
+
+func (t *texts) Set(v string) error {
+	*t = append(*t, v)
+	return nil
+}
+
+// partnerFlags reads what add and set have in common.
+func partnerFlags(c *call) (change func() (PartnerChange, error)) {
+	var p PartnerChange
+	var name, email, vpa, rate string
+	c.flags.StringVar(&name, "name", "", "")
+	c.flags.StringVar(&email, "email", "", "")
+	c.flags.StringVar(&vpa, "vpa", "", "")
+	c.flags.StringVar(&rate, "rate", "", "")
+	c.flags.Var((*texts)(&p.Promos), "promo", "")
+	c.flags.Var((*texts)(&p.References), "ref", "")
+	return func() (PartnerChange, error) {
+		given := map[string]*string{}
+		values := map[string]*string{"name": &name, "email": &email, "vpa": &vpa}
+		c.flags.Visit(func(f *flag.Flag) { given[f.Name] = values[f.Name] })
+		p.Name, p.Email, p.VPA = given["name"], given["email"], given["vpa"]
+		if rate != "" {
+			parsed, err := parseRate(rate)
+			if err != nil {
+				return p, usageError{err.Error()}
+			}
+			p.Rate = &parsed
+		}
+		return p, checkPartner(p)
+	}
+}
+
+// parseRate reads "12%", "50.00", or "program" for the program's own.
+func parseRate(text string) (Rate, error) {
+	if text == "program" {
+		return Rate{}, nil
+	}
+	percent, isPercent := strings.CutSuffix(text, "%")
+	n, err := paytm.ParseAmount(percent) // two decimals at most, like rupees
+	switch {
+	case err != nil || n == 0 || isPercent && n > 10000:
+		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, flat rupees like 50.00, or program", text)
+	case isPercent:
+		return Rate{BPS: n}, nil
+	}
+	return Rate{Flat: n}, nil
+}
+
+var vpaPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
+
+func checkPartner(p PartnerChange) error {
+	for _, promo := range p.Promos {
+		if !codePattern.MatchString(promo) {
+			return usageError{fmt.Sprintf("-promo %q: a promo code is 1 to 32 letters, digits, - and _, a letter or digit first", promo)}
+		}
+	}
+	for _, ref := range p.References {
+		if !referencePattern.MatchString(ref) {
+			return usageError{fmt.Sprintf("-ref %q: a reference is 1 to 64 letters, digits and _ @ . = -, a letter or digit first", ref)}
+		}
+	}
+	for _, code := range append(append([]string{p.Code}, p.Promos...), p.References...) {
+		if strings.HasPrefix(code, clickPrefix) {
+			return usageError{fmt.Sprintf("%q looks like a click id: choose another", code)}
+		}
+	}
+	if p.Email != nil && *p.Email != "" {
+		if a, err := mail.ParseAddress(*p.Email); err != nil || a.Address != *p.Email {
+			return usageError{"-email is not an address like asha@example.in"}
+		}
+	}
+	if p.VPA != nil && *p.VPA != "" && !vpaPattern.MatchString(*p.VPA) {
+		return usageError{"-vpa is not a UPI id like asha@okbank"}
+	}
+	return nil
+}
+
+func partnerAdd(c *call) error {
+	var code string
+	c.flags.StringVar(&code, "code", "", "")
+	change := partnerFlags(c)
+	if err := c.exactly(0); err != nil {
+		return err
+	}
+	p, err := change()
+	if err != nil {
+		return err
+	}
+	if p.Code = code; !codePattern.MatchString(code) || strings.HasPrefix(code, clickPrefix) {
+		return usageError{"-code is needed: 1 to 32 letters, digits, - and _, a letter or digit first"}
+	}
+	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
+		healed, err := store.AddPartner(ctx, p)
+		if err != nil {
+			return asNo(err, "")
+		}
+		fmt.Fprintln(c.stdout, config.URLFor("r", code))
+		fmt.Fprintf(c.stderr, "hissa: %s is a partner; the link is above\n", code)
+		c.sayHealed(healed)
+		return nil
+	})
+}
+
+func (c *call) sayHealed(healed int) {
+	if healed > 0 {
+		fmt.Fprintf(c.stderr, "hissa: %s that carried one of these codes before: credited now\n",
+			plural(int64(healed), "payment"))
+	}
+}
+
+// asNo makes a refusal by the books the answer no.
+func asNo(err error, notFound string) error {
+	var taken codeTaken
+	var decision decisionError
+	switch {
+	case errors.Is(err, errNotFound):
+		return noError{notFound}
+	case errors.As(err, &taken), errors.As(err, &decision), errors.Is(err, errKeyExists):
+		return noError{err.Error()}
+	}
+	return err
+}
+
+func partnerSet(c *call) error {
+	enable := c.flags.Bool("enable", false, "")
+	change := partnerFlags(c)
+	if err := c.exactly(1); err != nil {
+		return err
+	}
+	p, err := change()
+	if err != nil {
+		return err
+	}
+	p.Code = c.args[0]
+	if *enable {
+		p.State = "active"
+	}
+	return c.changePartner(p, "changed, for payments from now on")
+}
+
+func partnerDisable(c *call) error {
+	if err := c.exactly(1); err != nil {
+		return err
+	}
+	return c.changePartner(PartnerChange{Code: c.args[0], State: "disabled"},
+		"disabled: payments from now on earn nothing, what was earned stays")
+}
+
+func (c *call) changePartner(p PartnerChange, done string) error {
+	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+		healed, err := store.SetPartner(ctx, p)
+		if err != nil {
+			return asNo(err, fmt.Sprintf("there is no partner %s: hissa partner list shows them", p.Code))
+		}
+		fmt.Fprintf(c.stderr, "hissa: %s is %s\n", p.Code, done)
+		c.sayHealed(healed)
+		return nil
+	})
+}
+
+func partnerList(c *call) error {
+	if err := c.exactly(0); err != nil {
+		return err
+	}
+	return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
+		var list []PartnerRow
+		if err := store.read(ctx, func(r rows) (err error) {
+			list, err = r.partnerRows()
+			return err
+		}); err != nil {
+			return err
+		}
+		if c.json {
+			for _, p := range list {
+				if err := c.writeJSON(partnerRecord(p)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(c.stderr, "hissa: no partners yet: hissa partner add -code ASHA -name \"Asha\"")
+			return nil
+		}
+		tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(tw, "CODE\tNAME\tRATE\tSTATE\tLINK\tPROMO CODES\tREFERENCES")
+		for _, p := range list {
+			rate := "program"
+			if p.Rate != (Rate{}) {
+				rate = p.Rate.String()
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
+				strings.Join(p.Promos, " "), strings.Join(p.References, " "))
+		}
+		return tw.Flush()
+	})
+}
+
+var keyCommand = command{
+	name: "key", config: true, reading: true, usage: "add NAME [-scope orders|read|metrics]|list|revoke NAME",
+	short: "keys for the shop and the monitor",
+	long: `
+key add NAME [-scope orders]
+key list
+key revoke NAME
+
+A key lets a program in: scope orders binds orders (POST /v1/orders), metrics reads /metrics, read is
+for what reads the books. The key is printed once, alone on stdout, and kept only as a hash. Send it
+as "Authorization: Bearer KEY".
+
+Example:  hissa key add shop > shop.key`,
+	run: func(c *call) error {
+		return c.verbs(map[string]func(*call) error{"add": keyAdd, "list": keyList, "revoke": keyRevoke},
+			"add, list, revoke")
+	},
+}
+
+func keyAdd(c *call) error {
+	scope := c.flags.String("scope", "orders", "")
+	if err := c.exactly(1); err != nil {
+		return err
+	}
+	if *scope != "orders" && *scope != "read" && *scope != "metrics" {
+		return usageError{fmt.Sprintf("-scope %q: it is orders, read or metrics", *scope)}
+	}
+	if !codePattern.MatchString(c.args[0]) {
+		return usageError{"a key's name is 1 to 32 letters, digits, - and _"}
+	}
+	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+		secret, err := store.AddKey(ctx, c.args[0], *scope)
+		if err != nil {
+			return asNo(err, "")
+		}
+		fmt.Fprintln(c.stdout, secret)
+		fmt.Fprintln(c.stderr, "hissa: this is the only time the key is shown")
+		return nil
+	})
+}
+
+func keyRevoke(c *call) error {
+	if err := c.exactly(1); err != nil {
+		return err
+	}
+	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+		if err := store.RevokeKey(ctx, c.args[0]); err != nil {
+			return asNo(err, fmt.Sprintf("no working key is called %s: hissa key list shows them", c.args[0]))
+		}
+		fmt.Fprintf(c.stderr, "hissa: key %s is revoked\n", c.args[0])
+		return nil
+	})
+}
+
+func keyList(c *call) error {
+	if err := c.exactly(0); err != nil {
+		return err
+	}
+	return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+		var list []Key
+		if err := store.read(ctx, func(r rows) (err error) {
+			list, err = r.keys()
+			return err
+		}); err != nil {
+			return err
+		}
+		tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
+		if !c.json {
+			fmt.Fprintln(tw, "NAME\tSCOPE\tCREATED\tSTATE")
+		}
+		for _, k := range list {
+			state := "works"
+			if !k.Revoked.IsZero() {
+				state = "revoked " + clock(k.Revoked)
+			}
+			if c.json {
+				if err := c.writeJSON(record{{"name", k.Name}, {"scope", k.Scope}, {"created_at", rfc3339(k.Created)},
+					{"revoked_at", rfc3339(k.Revoked)}}); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", k.Name, k.Scope, clock(k.Created), state)
+		}
+		return tw.Flush()
+	})
+}
+
+var confirmCommand = command{
+	name: "confirm", config: true, usage: "TXNID -agree [-amount RUPEES]|-deny -reason TEXT",
+	short: "a person's word on a payment where Paytm's API has none",
+	long: `
+Says what became of a payment that Paytm's API does not settle: unknown for 72 hours, or two messages
+that contradict each other. -agree lets the commission stand, -deny takes it back; the reason is kept
+for ever and shown by explain. Where different amounts were stated, -amount says which one is right,
+in rupees. Your word outranks the API's until you speak again.
+
+Example:  hissa confirm 20261122111212800110168000000000001 -agree -reason "seen on the bank statement"`,
+	run: func(c *call) error {
+		agree := c.flags.Bool("agree", false, "")
+		deny := c.flags.Bool("deny", false, "")
+		amount := c.flags.String("amount", "", "")
+		reason := c.flags.String("reason", "", "")
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		d := Decision{Agree: *agree, Reason: strings.TrimSpace(*reason)}
+		switch {
+		case *agree == *deny:
+			return usageError{"say either -agree or -deny"}
+		case d.Reason == "" || strings.ContainsAny(d.Reason, "\x00\r\n") || len(d.Reason) > 500:
+			return usageError{"-reason is needed: one line, in your words, kept for ever"}
+		case *amount != "" && *deny:
+			return usageError{"-amount goes with -agree"}
+		}
+		if *amount != "" {
+			var err error
+			if d.Amount, err = paytm.ParseAmount(*amount); err != nil || d.Amount == 0 {
+				return usageError{fmt.Sprintf("-amount %q: write rupees like 1499.00", *amount)}
+			}
+		}
+		return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+			if err := store.Decide(ctx, c.args[0], d); err != nil {
+				return asNo(err, fmt.Sprintf("no payment %s is known: hissa export transactions lists them", c.args[0]))
+			}
+			fmt.Fprintf(c.stderr, "hissa: your word is booked; hissa explain %s shows what follows from it\n", c.args[0])
+			return nil
+		})
+	},
+}
+
+var explainCommand = command{
+	name: "explain", config: true, reading: true, usage: "TXNID [-json]",
+	short: "the whole story of one payment",
+	long: `
+Tells what Paytm sent and how often, what its API answered, who could have brought the sale and why
+each does or does not count, what it earns whom, what holds it, and every ledger entry. Times are IST.
+
+Example:  hissa explain 20261122111212800110168000000000001`,
+	run: func(c *call) error {
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			story, err := store.Story(ctx, c.args[0])
+			if err != nil {
+				return asNo(err, fmt.Sprintf("nothing is known of %s: no genuine message has named it", c.args[0]))
+			}
+			if c.json {
+				return c.writeJSON(story.record(store.now()))
+			}
+			story.tell(c.stdout, store.now())
+			return nil
+		})
+	},
+}
+
+var exportCommand = command{
+	name: "export", config: true, reading: true, usage: "KIND [-format jsonl|csv] [-from WHEN] [-to WHEN]",
+	short: "the books, one row a line",
+	long: `
+KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions or
+ledger. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC. -from and -to
+take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by payment time;
+for ledger by entry time, for clicks, orders and notifications by their own.
+
+Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 > november.csv`,
+	run: func(c *call) error {
+		format := c.flags.String("format", "jsonl", "")
+		from := c.flags.String("from", "", "")
+		to := c.flags.String("to", "", "")
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		var span Span
+		var err, err2 error
+		span.From, err = parseWhen("-from", *from)
+		span.To, err2 = parseWhen("-to", *to)
+		if err := errors.Join(err, err2); err != nil {
+			return usageError{err.Error()}
+		}
+		if *format != "jsonl" && *format != "csv" {
+			return usageError{fmt.Sprintf("-format %q: it is jsonl or csv", *format)}
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			err := store.Export(ctx, c.stdout, c.args[0], *format, span)
+			if errors.Is(err, errNotFound) {
+				return usageError{fmt.Sprintf("there is nothing called %q to export", c.args[0])}
+			}
+			return err
+		})
+	},
+}
+
+// parseWhen reads a date in IST or a time in RFC 3339; "" is an open end.
+func parseWhen(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.ParseInLocation("2006-01-02", text, ist); err == nil {
+		return t, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("%s %q: write a date like 2026-11-22 (IST) or a time like 2026-11-22T10:00:00+05:30", name, text)
+	}
+	return t, nil
+}
+
+var verifyCommand = command{
+	name: "verify", config: true, reading: true, usage: "[-json]",
+	short: "work the books out again and compare",
+	long: `
+Recomputes the chain of facts, every payment's position, the ledger and the balances, on one
+snapshot, beside a running serve. Exit code 1 names the first row that is not as it should be. The
+last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back.
+
+Example:  hissa verify`,
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			report, err := store.Verify(ctx, c.progress())
+			var bad badRow
+			if err != nil && !errors.As(err, &bad) {
+				return err
+			}
+			if c.json {
+				err := c.writeJSON(record{{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
+					{"transactions", report.Transactions}, {"head", report.Head}, {"bad", bad.where}, {"what", bad.what}})
+				if err != nil || bad == (badRow{}) {
+					return err
+				}
+			}
+			if bad != (badRow{}) {
+				return noError{"the books are not in order: " + bad.Error()}
+			}
+			if !c.json {
+				report.tell(c.stdout)
+			}
+			return nil
+		})
+	},
+}
+
+func (r Report) tell(w io.Writer) {
+	fmt.Fprintf(w, "The books are in order: %s, %s, %s, each worked out again.\nChain head: %s\n",
+		plural(r.Facts, "fact"), plural(r.Transactions, "payment"), entriesWord(r.Entries), r.Head)
+}
+
+func entriesWord(n int64) string {
+	if n == 1 {
+		return "1 ledger entry"
+	}
+	return fmt.Sprintf("%d ledger entries", n)
+}
+
+// progress writes one line on stderr, when that is a terminal.
+func (c *call) progress() func(done, all int64) {
+	f, ok := c.stderr.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil
+	}
+	return func(done, all int64) { fmt.Fprintf(f, "\r%d of %d facts\r", done, all) }
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+var backupCommand = command{
+	name: "backup", config: true, usage: "FILE",
+	short: "a copy of the database while it is in use",
+	long: `
+Writes a whole, consistent copy of the database to FILE, which must not exist, beside a running serve.
+Never copy a live database with cp: what was committed last may be in its -wal file only.
+
+Example:  hissa backup /var/backups/hissa/2026-11-22.db`,
+	run: func(c *call) error {
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		target, err := filepath.Abs(c.args[0])
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(target); err == nil {
+			return noError{target + " exists: name a new file"}
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			if err := store.Backup(ctx, target); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.stderr, "hissa: copied to %s\n", target)
+			return nil
+		})
+	},
+}
+
+var versionCommand = command{
+	name: "version", reading: true, usage: "[-json]",
+	short: "version, commit, Go, SQLite",
+	long:  "Prints the version, the commit it was built from, and the Go and SQLite inside.\n\nExample:  hissa version",
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		version, commit := "unknown", "unknown"
+		if info, ok := debug.ReadBuildInfo(); ok {
+			version = info.Main.Version
+			for _, s := range info.Settings {
+				if s.Key == "vcs.revision" {
+					commit = s.Value
+				}
+			}
+		}
+		sqlite, err := sqliteVersion()
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.writeJSON(record{{"version", version}, {"commit", commit}, {"go", runtime.Version()}, {"sqlite", sqlite}})
+		}
+		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n", version, commit, runtime.Version(), sqlite)
+		return err
+	},
+}

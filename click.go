@@ -1,0 +1,210 @@
+package main
+
+// Before the payment: a visit through a partner's link, and the shop's word on which order that
+// visitor is about to pay. Paytm's webhook carries no cookie, so these two are how a click ever
+// reaches a payment.
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hissa/paytm"
+)
+
+// clickPrefix tells a click id from a code wherever one may stand for the other.
+const clickPrefix = "clk_"
+
+const clickCookie = "hissa_click"
+
+// handleClick is GET /r/{code}: store the visit, then send the visitor on. A visitor is always sent
+// on, even when nothing could be stored: the shop's sale comes first.
+func (s *server) handleClick(w http.ResponseWriter, r *http.Request) error {
+	to, ok := destination(s.config.Links.Landing, s.config.Links.AllowHosts, r.URL.Query(), r.URL.RawQuery)
+	if !ok {
+		s.log.Warn("a link asks for a page that is not allowed: the landing page instead", "to", r.URL.Query().Get("to"))
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer-when-downgrade")
+	if id := s.recordClick(r); id != "" {
+		http.SetCookie(w, s.cookie(id))
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// recordClick stores the visit and returns the cookie's new value, "" when it is to stay as it is.
+func (s *server) recordClick(r *http.Request) string {
+	code := r.PathValue("code")
+	terms, err := s.store.Terms(r.Context())
+	if err != nil {
+		s.log.Error("a click was lost", "code", code, "cause", err.Error())
+		s.counts.clicksLost.Add(1)
+		return ""
+	}
+	partner, ok := terms.partner(code)
+	if !ok {
+		s.log.Info("a link names no partner", "code", code)
+		return ""
+	}
+	click := Click{ID: clickPrefix + randomText(), Partner: partner.Code, Sub: subs(r.URL.Query()), Counted: notAPerson(r)}
+	if click.Counted == "" && partner.State == "disabled" {
+		click.Counted = "the partner was disabled"
+	}
+	if err := s.store.RecordClick(r.Context(), click); err != nil {
+		s.log.Error("a click was lost", "code", code, "cause", err.Error())
+		s.counts.clicksLost.Add(1)
+		return ""
+	}
+	s.counts.click(click.Counted == "")
+	if click.Counted != "" || terms.latest().Model == "first-click" && s.hasLiveClick(r, terms.latest().Window) {
+		return ""
+	}
+	return click.ID
+}
+
+// hasLiveClick reports whether the visitor's cookie names a click that still counts.
+func (s *server) hasLiveClick(r *http.Request, window time.Duration) bool {
+	c, err := r.Cookie(clickCookie)
+	if err != nil || !strings.HasPrefix(c.Value, clickPrefix) {
+		return false
+	}
+	live := false
+	err = s.store.read(r.Context(), func(rows rows) error {
+		click, err := rows.click(c.Value)
+		live = click != nil && click.Counted == "" && s.store.now().Before(click.At.Add(window))
+		return err
+	})
+	return err == nil && live
+}
+
+func (s *server) cookie(id string) *http.Cookie {
+	return &http.Cookie{
+		Name: clickCookie, Value: id, Path: "/", Domain: s.config.Links.CookieDomain,
+		MaxAge: int(s.config.Attribution.Window / time.Second), HttpOnly: true,
+		Secure: s.config.PublicURL.Scheme == "https", SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// orderRequest is what the shop says; absent and empty are the same.
+type orderRequest struct {
+	OrderID    string `json:"order_id"`
+	ClickID    string `json:"click_id"`
+	PromoCode  string `json:"promo_code"`
+	CustomerID string `json:"customer_id"`
+	Amount     string `json:"amount"`
+}
+
+// handleOrder is POST /v1/orders.
+func (s *server) handleOrder(w http.ResponseWriter, r *http.Request) error {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return errKey
+	}
+	works, err := s.store.HasKey(r.Context(), strings.TrimSpace(secret), "orders")
+	if err != nil {
+		return err
+	}
+	if !works {
+		return errKey
+	}
+	req, err := readOrder(w, r)
+	if err != nil {
+		return err
+	}
+	order, err := req.order()
+	if err != nil {
+		return err
+	}
+	result, err := s.store.BindOrder(r.Context(), order, req.CustomerID)
+	switch {
+	case errors.Is(err, errOrderTaken):
+		return httpError{http.StatusConflict, "a payment of this order is stored: its binding stays as it is", ""}
+	case err != nil:
+		return err
+	}
+	status := http.StatusOK
+	if result == "bound" {
+		status = http.StatusCreated
+	}
+	s.log.Info("order", "order", order.ID, "result", result)
+	return reply(w, status, map[string]string{"order_id": order.ID, "result": result})
+}
+
+// readOrder reads one JSON object with known fields; amount may be a string or a number.
+func readOrder(w http.ResponseWriter, r *http.Request) (req orderRequest, err error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<10))
+	if err != nil || !utf8.Valid(body) {
+		return req, errJSON
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil || fields == nil {
+		return req, errJSON
+	}
+	into := map[string]*string{
+		"order_id": &req.OrderID, "click_id": &req.ClickID, "promo_code": &req.PromoCode,
+		"customer_id": &req.CustomerID, "amount": &req.Amount,
+	}
+	for name, raw := range fields {
+		target, known := into[name]
+		if !known {
+			return req, unusable(name, name+" is not a field of an order: order_id, click_id, promo_code, "+
+				"customer_id and amount are")
+		}
+		if string(raw) == "null" {
+			continue
+		}
+		if json.Unmarshal(raw, target) == nil {
+			continue
+		}
+		var number json.Number
+		if name == "order_id" || name == "amount" || name == "customer_id" {
+			if json.Unmarshal(raw, &number) == nil {
+				*target = number.String()
+				continue
+			}
+		}
+		return req, unusable(name, name+" must be text")
+	}
+	return req, nil
+}
+
+func unusable(field, text string) httpError {
+	return httpError{http.StatusUnprocessableEntity, text, field}
+}
+
+var (
+	orderPattern = regexp.MustCompile(`^[A-Za-z0-9@=_.-]{1,64}$`)
+	plainPattern = regexp.MustCompile(`^[^\x00-\x1f\x7f]{0,128}$`)
+)
+
+// order checks what the shop said. A click or code that nobody knows is no fault: it is bound, and
+// loses with its reason.
+func (q orderRequest) order() (Order, error) {
+	if !orderPattern.MatchString(q.OrderID) {
+		return Order{}, unusable("order_id", "order_id must be the ORDERID sent to Paytm: 1 to 64 letters, digits "+
+			"and @ - _ . =")
+	}
+	o := Order{ID: q.OrderID, ClickID: strings.TrimSpace(q.ClickID), Promo: strings.TrimSpace(q.PromoCode)}
+	for _, field := range []struct{ name, value string }{
+		{"click_id", o.ClickID}, {"promo_code", o.Promo}, {"customer_id", q.CustomerID},
+	} {
+		if !plainPattern.MatchString(field.value) {
+			return Order{}, unusable(field.name, field.name+" must be at most 128 characters, none of them a control character")
+		}
+	}
+	if q.Amount != "" {
+		amount, err := paytm.ParseAmount(q.Amount)
+		if err != nil || amount == 0 {
+			return Order{}, unusable("amount", `amount must be rupees above zero, like "1499.00"`)
+		}
+		o.Amount = amount
+	}
+	return o, nil
+}

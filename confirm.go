@@ -1,0 +1,130 @@
+package main
+
+// Confirmation: asking Paytm's status API whether a payment is so. A message proves that somebody
+// held the merchant key; the API's own signed answer is the last word on amount, order and outcome.
+// This never happens on the webhook's path, and the schedule is in the database.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"hissa/paytm"
+)
+
+const (
+	askers     = 4                // questions to the API at once
+	askTimeout = 20 * time.Second // for one question
+	lookEvery  = time.Second      // how often the schedule is read when nothing wakes us
+)
+
+// asker is what confirmation needs of Paytm's API.
+type asker interface {
+	OrderStatus(ctx context.Context, orderID string) (*paytm.Answer, error)
+}
+
+// confirmer asks about every transaction that waits for a word.
+type confirmer struct {
+	store  *Store
+	api    asker
+	mid    string
+	log    *slog.Logger
+	counts *counters
+}
+
+// run asks until ctx ends, then waits for the questions in flight.
+func (c *confirmer) run(ctx context.Context) {
+	var asking sync.Map // transactions being asked about
+	var wg sync.WaitGroup
+	free := make(chan struct{}, askers)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	defer wg.Wait()
+	for {
+		polls, err := c.store.DuePolls(ctx, 4*askers)
+		if err != nil && ctx.Err() == nil {
+			c.log.Error("the schedule of questions to Paytm can't be read", "cause", err.Error())
+		}
+		for _, p := range polls {
+			if _, busy := asking.LoadOrStore(p.Txn, true); busy {
+				continue
+			}
+			select {
+			case free <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			wg.Go(func() {
+				defer func() { asking.Delete(p.Txn); <-free }()
+				if err := recovered(func() error { return c.ask(ctx, p) }); err != nil && ctx.Err() == nil {
+					c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.store.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// ask puts the question for every order that the transaction's messages name, and books the answers.
+func (c *confirmer) ask(ctx context.Context, p Poll) error {
+	var answers []Answer
+	for _, order := range p.Orders {
+		asking, cancel := context.WithTimeout(ctx, askTimeout)
+		a, err := c.api.OrderStatus(asking, order)
+		cancel()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // stopping: the question stays on the schedule
+			}
+			c.counts.unanswered.Add(1)
+			c.log.Warn("Paytm's API gave no answer", "order", order, "cause", err.Error())
+			return c.store.PollFailed(ctx, p, err.Error(), wait(p.Tries, err))
+		}
+		c.counts.answered.Add(1)
+		answers = append(answers, c.answer(p.TxnID, order, a))
+	}
+	for _, a := range answers {
+		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result, "definite", a.Definite)
+	}
+	return c.store.RecordAnswers(ctx, p, answers)
+}
+
+// wait is the backoff, spread by a fifth so that questions don't come in waves; never less than the
+// API itself asked for.
+func wait(tries int, err error) time.Duration {
+	d := backoff(tries)
+	d += time.Duration(rand.Int64N(int64(d)/5 + 1))
+	var api *paytm.APIError
+	if errors.As(err, &api) {
+		d = max(d, api.RetryAfter)
+	}
+	return d
+}
+
+// answer translates Paytm's answer. It is definite only when it is signed, final, and about this
+// very transaction and order: an unknown order or another TXNID is nothing known, not a denial.
+func (c *confirmer) answer(txnID, asked string, a *paytm.Answer) Answer {
+	result := "unknown"
+	switch a.Result {
+	case "TXN_SUCCESS":
+		result = "success"
+	case "TXN_FAILURE":
+		result = "failed"
+	case "PENDING":
+		result = "pending"
+	}
+	return Answer{
+		Asked: asked, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount, Reference: a.Reference,
+		POS: a.PosID, Code: a.Code, Text: a.Text,
+		Definite: a.Definite() && a.TxnID == txnID && a.OrderID == asked && (a.MID == "" || a.MID == c.mid) &&
+			(a.Currency == "" || a.Currency == "INR"),
+	}
+}

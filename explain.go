@@ -1,0 +1,389 @@
+package main
+
+// hissa explain: the whole story of one payment, as a person would tell it.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Story is everything known about one transaction.
+type Story struct {
+	Txn        *transaction
+	Facts      Facts
+	Candidates []Candidate
+	Commission *Commission
+	Names      map[string]string // partner code to name
+	Deliveries map[int64]int64   // how often each message came
+	Entries    []Entry
+	Poll       *pollState
+}
+
+// Entry is one ledger transfer.
+type Entry struct {
+	Seq      int64
+	At       time.Time
+	Kind     string
+	Debit    string
+	Credit   string
+	Amount   int64
+	Currency string
+	TxnID    string
+	Partner  string
+	Hash     []byte
+}
+
+type pollState struct {
+	Next  time.Time
+	Error string
+}
+
+// Story reads what is known about a TXNID; errNotFound when nothing is.
+func (s *Store) Story(ctx context.Context, txnID string) (*Story, error) {
+	story := &Story{Names: map[string]string{}, Deliveries: map[int64]int64{}}
+	err := s.read(ctx, func(r rows) error { return r.story(story, txnID) })
+	return story, err
+}
+
+func (r rows) story(s *Story, txnID string) error {
+	known, err := r.notifications(txnID)
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return errNotFound
+	}
+	if s.Txn, err = r.transaction(txnID); err != nil {
+		return err
+	}
+	terms, err := r.loadTerms()
+	if err != nil {
+		return err
+	}
+	if s.Facts, err = r.factsUnder(terms, txnID, known, s.Txn); err != nil {
+		return err
+	}
+	if err := r.deliveriesOf(s, txnID); err != nil {
+		return err
+	}
+	if s.Txn == nil {
+		return nil
+	}
+	if s.Candidates, err = r.candidates(s.Txn.ID); err != nil {
+		return err
+	}
+	if s.Commission, err = r.commission(s.Txn.ID); err != nil {
+		return err
+	}
+	partners, err := r.partnerRows()
+	if err != nil {
+		return err
+	}
+	for _, p := range partners {
+		s.Names[p.Code] = p.Name
+	}
+	if err := r.entries("WHERE txn = ? ORDER BY seq", args{s.Txn.ID}, func(e Entry) error {
+		s.Entries = append(s.Entries, e)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return r.each("SELECT next_at, error FROM polls WHERE txn = ?", args{s.Txn.ID}, func(scan func(...any) error) error {
+		var next int64
+		s.Poll = &pollState{}
+		err := scan(&next, &s.Poll.Error)
+		s.Poll.Next = fromMillis(&next)
+		return err
+	})
+}
+
+func (r rows) deliveriesOf(s *Story, txnID string) error {
+	for _, n := range s.Facts.Notifications {
+		s.Deliveries[n.Seq] = 1
+	}
+	return r.each("SELECT d.notification, d.times FROM deliveries d JOIN notifications n ON n.seq = d.notification "+
+		"WHERE n.subject = ?", args{txnID}, func(scan func(...any) error) error {
+		var seq, times int64
+		err := scan(&seq, &times)
+		s.Deliveries[seq] = times
+		return err
+	})
+}
+
+func (r rows) entries(where string, a args, row func(Entry) error) error {
+	return r.each("SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash FROM entries "+where, a,
+		func(scan func(...any) error) error {
+			var e Entry
+			var at int64
+			if err := scan(&e.Seq, &at, &e.Kind, &e.Debit, &e.Credit, &e.Amount, &e.Currency, &e.TxnID, &e.Partner,
+				&e.Hash); err != nil {
+				return err
+			}
+			e.At = fromMillis(&at)
+			return row(e)
+		})
+}
+
+// tell writes the story in prose.
+func (s *Story) tell(w io.Writer, now time.Time) {
+	if s.Txn == nil {
+		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; what Paytm said about it waits for the payment.\n\n",
+			s.Facts.TxnID)
+		s.tellMessages(w)
+		return
+	}
+	s.tellPayment(w)
+	s.tellConfirmation(w, now)
+	fmt.Fprintln(w)
+	s.tellMessages(w)
+	s.tellAnswers(w)
+	s.tellCandidates(w)
+	s.tellCommission(w, now)
+	s.tellLedger(w)
+}
+
+func (s *Story) tellPayment(w io.Writer) {
+	t := s.Txn
+	verb := map[string]string{"success": "paid", "failed": "not paid", "pending": "still pending"}[t.Status]
+	mode := ""
+	for _, n := range s.Facts.Notifications {
+		if n.Kind == "payment" && n.Mode != "" {
+			mode = " by " + n.Mode
+		}
+	}
+	fmt.Fprintf(w, "Payment %s\n  %s for order %s, %s%s on %s.\n", t.TxnID, money(t.Amount, t.Currency), t.OrderID,
+		verb, mode, clock(t.PaidAt))
+	if t.Refunded > 0 {
+		fmt.Fprintf(w, "  %s of it went back to the customer.\n", money(t.Refunded, t.Currency))
+	}
+	if t.Conflict != "" {
+		fmt.Fprintf(w, "  Conflict: %s.\n", t.Conflict)
+	}
+}
+
+func (s *Story) tellConfirmation(w io.Writer, now time.Time) {
+	t := s.Txn
+	person := lastDecision(s.Facts)
+	switch c := t.confirmationAt(now); {
+	case person != nil && c == agreed:
+		fmt.Fprintf(w, "  A person agreed on %s: %s.\n", clock(person.At), person.Reason)
+	case person != nil && c == denied:
+		fmt.Fprintf(w, "  A person denied it on %s: %s.\n", clock(person.At), person.Reason)
+	case c == agreed:
+		fmt.Fprintln(w, "  Paytm's status API agrees on order, TXNID, status and amount.")
+	case c == denied:
+		fmt.Fprintln(w, "  Paytm's status API denies it: no money came in under this TXNID.")
+	case c == off && t.Status == "success":
+		fmt.Fprintln(w, "  Not confirmed with Paytm's API: the program doesn't ask for it.")
+	case c == expired:
+		fmt.Fprintf(w, "  Paytm's API knew nothing for 72 hours. A person decides: hissa confirm %s -agree (or -deny) "+
+			"-reason …\n", t.TxnID)
+	case c == waiting:
+		fmt.Fprintln(w, "  Paytm's status API has not settled it yet.")
+		if s.Poll != nil {
+			s.tellPoll(w)
+		}
+	}
+}
+
+func (s *Story) tellPoll(w io.Writer) {
+	fmt.Fprintf(w, "  It is asked again at %s.\n", clock(s.Poll.Next))
+	if s.Poll.Error != "" {
+		fmt.Fprintf(w, "  The last question brought no answer: %s.\n", s.Poll.Error)
+	}
+}
+
+func (s *Story) tellMessages(w io.Writer) {
+	total := int64(0)
+	for _, times := range s.Deliveries {
+		total += times
+	}
+	fmt.Fprintf(w, "What Paytm sent (%s, %d of them different):\n", plural(total, "message"), len(s.Facts.Notifications))
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, n := range s.Facts.Notifications {
+		said := n.Unusable
+		if said == "" {
+			said = n.Why
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\n", clock(n.At), n.words(), n.Result, times(s.Deliveries[n.Seq]), said)
+	}
+	tw.Flush()
+	fmt.Fprintln(w)
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// words is what a message says, in one phrase.
+func (n Notification) words() string {
+	switch n.Kind {
+	case "payment":
+		return fmt.Sprintf("%s %s, %s", n.Type, n.Status, money(n.Amount, n.Currency))
+	case "refund":
+		return fmt.Sprintf("%s %s, %s", n.Type, n.RefundID, rupees(n.Refund))
+	case "dispute":
+		return fmt.Sprintf("dispute %s %s, %s", n.DisputeID, n.Dispute, rupees(n.Disputed))
+	}
+	return n.Type
+}
+
+func (s *Story) tellAnswers(w io.Writer) {
+	if len(s.Facts.Answers) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "What Paytm's API answered:")
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, a := range s.Facts.Answers {
+		said := "nothing known about this TXNID"
+		if a.Definite && a.Result == "success" {
+			said = "success, " + rupees(a.Amount)
+		} else if a.Definite {
+			said = "no success"
+		} else if a.Result == "pending" {
+			said = "pending"
+		}
+		fmt.Fprintf(tw, "  %s\torder %s\t%s\t%s\n", clock(a.At), a.Asked, said, a.Text)
+	}
+	tw.Flush()
+	fmt.Fprintln(w)
+}
+
+func (s *Story) tellCandidates(w io.Writer) {
+	fmt.Fprintln(w, "Who could have brought it:")
+	if len(s.Candidates) == 0 {
+		fmt.Fprintf(w, "  Nobody: %s.\n\n", strings.TrimPrefix(s.Txn.Why, "no partner: "))
+		return
+	}
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, c := range s.Candidates {
+		mark := "no"
+		if c.counts {
+			mark = "yes"
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\n", mark, c.Basis, s.name(c.Partner), c.Verdict)
+	}
+	tw.Flush()
+	fmt.Fprintln(w)
+}
+
+// name is a partner as people know them: Asha (ASHA).
+func (s *Story) name(code string) string {
+	switch name := s.Names[code]; {
+	case code == "":
+		return "–"
+	case name == "" || name == code:
+		return code
+	default:
+		return name + " (" + code + ")"
+	}
+}
+
+func (s *Story) tellCommission(w io.Writer, now time.Time) {
+	c := s.Commission
+	if c == nil {
+		fmt.Fprintf(w, "Commission:\n  None: %s.\n", s.Txn.Why)
+		return
+	}
+	rate := c.Rate.String() + " of the payment"
+	if c.Rate.Flat > 0 {
+		rate = "a flat " + rupees(c.Rate.Flat)
+	}
+	fmt.Fprintf(w, "Commission:\n  %s earns %s: %s, under program %d.\n", s.name(c.Partner), rupees(c.Amount), rate, c.Program)
+	if c.Reversed > 0 {
+		fmt.Fprintf(w, "  %s of it is taken back.\n", rupees(c.Reversed))
+	}
+	state, blocks := c.State(now)
+	switch state {
+	case "due":
+		fmt.Fprintf(w, "  It is due since %s.\n", clock(c.DueAt))
+	case "held":
+		var why []string
+		for _, b := range blocks {
+			why = append(why, blockWords(b, c.DueAt))
+		}
+		fmt.Fprintf(w, "  It is held: %s.\n", strings.Join(why, "; "))
+	case "reversed":
+		fmt.Fprintln(w, "  It is reversed: nothing of it is owed.")
+	}
+	if s.Facts.Due != nil {
+		fmt.Fprintf(w, "  Partner and rate were fixed on %s, when it had become due.\n", clock(s.Facts.Due.At))
+	}
+}
+
+// blockWords says what a block means to a merchant.
+func blockWords(block string, due time.Time) string {
+	switch block {
+	case "period":
+		return "the hold period runs until " + clock(due)
+	case "unconfirmed":
+		return "Paytm's API has not agreed yet"
+	case "conflict":
+		return "what Paytm sent contradicts itself"
+	case "dispute":
+		return "the customer disputes the payment"
+	case "merchant":
+		return "the amount is not the one the shop named for the order"
+	}
+	return block
+}
+
+func (s *Story) tellLedger(w io.Writer) {
+	if len(s.Entries) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nLedger:")
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
+	for _, e := range s.Entries {
+		fmt.Fprintf(tw, "  %d\t%s\t%s\tfrom %s to %s\t%s\t\n", e.Seq, clock(e.At), e.Kind, e.Debit, e.Credit, rupees(e.Amount))
+	}
+	tw.Flush()
+}
+
+// record is the story for programs, in the export's field names.
+func (s *Story) record(now time.Time) record {
+	var notifications, attributions, entries, answers []record
+	for _, n := range s.Facts.Notifications {
+		notifications = append(notifications, notificationRecord(n, s.Deliveries[n.Seq]))
+	}
+	for _, c := range s.Candidates {
+		attributions = append(attributions, attributionRecord(s.Facts.TxnID, c))
+	}
+	for _, e := range s.Entries {
+		entries = append(entries, entryRecord(e))
+	}
+	for _, a := range s.Facts.Answers {
+		answers = append(answers, record{{"at", rfc3339(a.At)}, {"order_id", a.Asked}, {"result", a.Result},
+			{"definite", a.Definite}, {"text", a.Text}})
+	}
+	var txn, commission, why any
+	if s.Txn != nil {
+		deliveries := int64(0)
+		for _, n := range s.Deliveries {
+			deliveries += n
+		}
+		txn, why = transactionRecord(s.Txn, deliveries, now), s.Txn.Why
+	}
+	if s.Commission != nil {
+		commission = commissionRecord(*s.Commission, now)
+	}
+	return record{{"txn_id", s.Facts.TxnID}, {"transaction", txn}, {"notifications", list(notifications)},
+		{"answers", list(answers)}, {"attributions", list(attributions)}, {"commission", commission}, {"why", why},
+		{"ledger", list(entries)}}
+}
+
+// list is never null in JSON.
+func list(rs []record) []record {
+	if rs == nil {
+		return []record{}
+	}
+	return slices.Clip(rs)
+}

@@ -1,0 +1,356 @@
+package main
+
+// hissa export: the facts and what follows from them, one row a line, for other programs. The field
+// names are a promise; fields may be added at the end.
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// record is one row with its fields in order.
+type record []field
+
+type field struct {
+	name  string
+	value any
+}
+
+// MarshalJSON keeps the order of the fields.
+func (r record) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, f := range r {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:", f.name)
+		if err := appendJSON(&b, f.value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// appendJSON leaves <, > and & as they are: this is for files, not for pages.
+func appendJSON(b *bytes.Buffer, v any) error {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1)
+	return nil
+}
+
+// cells is the record for CSV: lists joined by spaces.
+func (r record) cells() []string {
+	var cells []string
+	for _, f := range r {
+		switch v := f.value.(type) {
+		case string:
+			cells = append(cells, v)
+		case []string:
+			cells = append(cells, strings.Join(v, " "))
+		case int64:
+			cells = append(cells, strconv.FormatInt(v, 10))
+		case bool:
+			cells = append(cells, strconv.FormatBool(v))
+		default:
+			cells = append(cells, fmt.Sprint(v))
+		}
+	}
+	return cells
+}
+
+func (r record) names() []string {
+	var names []string
+	for _, f := range r {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// Span is a half-open stretch of time; a zero end is open.
+type Span struct{ From, To time.Time }
+
+func (s Span) millis() (from, to int64) {
+	from, to = 0, 1<<62
+	if !s.From.IsZero() {
+		from = s.From.UnixMilli()
+	}
+	if !s.To.IsZero() {
+		to = s.To.UnixMilli()
+	}
+	return from, to
+}
+
+// exports are the kinds that can be exported, each with what its -from and -to mean.
+var exports = []struct {
+	kind, by string
+	rows     func(rows, Span, time.Time, func(record) error) error
+}{
+	{"partners", "", exportPartners},
+	{"clicks", "time of the click", exportClicks},
+	{"orders", "time of the binding", exportOrders},
+	{"notifications", "first receipt", exportNotifications},
+	{"transactions", "payment time", exportTransactions},
+	{"refunds", "payment time, or first receipt while the payment is unknown", exportRefunds},
+	{"attributions", "payment time", exportAttributions},
+	{"commissions", "payment time", exportCommissions},
+	{"ledger", "entry time", exportLedger},
+}
+
+// Export writes the rows of one kind as JSON lines or CSV.
+func (s *Store) Export(ctx context.Context, w io.Writer, kind, format string, span Span) error {
+	i := slices.IndexFunc(exports, func(e struct {
+		kind, by string
+		rows     func(rows, Span, time.Time, func(record) error) error
+	}) bool {
+		return e.kind == kind
+	})
+	if i < 0 {
+		return errNotFound
+	}
+	write, finish := writeJSONLines(w)
+	if format == "csv" {
+		write, finish = writeCSV(w)
+	}
+	if err := s.read(ctx, func(r rows) error { return exports[i].rows(r, span, s.now(), write) }); err != nil {
+		return err
+	}
+	return finish()
+}
+
+func writeJSONLines(w io.Writer) (write func(record) error, finish func() error) {
+	return func(r record) error {
+		text, err := r.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(text, '\n'))
+		return err
+	}, func() error { return nil }
+}
+
+// writeCSV writes the names of the fields first. Cells are as they are: a spreadsheet that takes
+// "=…" for a formula is not what this is for.
+func writeCSV(w io.Writer) (write func(record) error, finish func() error) {
+	c := csv.NewWriter(w)
+	started := false
+	return func(r record) error {
+			if !started {
+				started = true
+				if err := c.Write(r.names()); err != nil {
+					return err
+				}
+			}
+			return c.Write(r.cells())
+		}, func() error {
+			c.Flush()
+			return c.Error()
+		}
+}
+
+func rfc3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.999Z07:00")
+}
+
+func partnerRecord(p PartnerRow) record {
+	rate := ""
+	if p.Rate != (Rate{}) {
+		rate = p.Rate.String()
+	}
+	return record{{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos}, {"refs", p.References},
+		{"state", p.State}}
+}
+
+func exportPartners(r rows, _ Span, _ time.Time, write func(record) error) error {
+	list, err := r.partnerRows()
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if err := write(partnerRecord(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exportClicks(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT id, partner, at, sub, counted FROM clicks WHERE at >= ? AND at < ? ORDER BY seq",
+		args{from, to}, func(scan func(...any) error) error {
+			var id, partner, sub, counted string
+			var at int64
+			if err := scan(&id, &partner, &at, &sub, &counted); err != nil {
+				return err
+			}
+			if counted == "" {
+				counted = "true"
+			}
+			return write(record{{"id", id}, {"partner", partner}, {"at", rfc3339(fromMillis(&at))}, {"sub", sub},
+				{"counted", counted}})
+		})
+}
+
+// exportOrders writes the binding in force of each order; a customer that was forgotten is ”.
+func exportOrders(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT o.order_id, o.click_id, o.promo_code, coalesce(c.value, ''), o.at, o.amount FROM orders o "+
+		"LEFT JOIN customers c ON c.alias = o.customer WHERE o.at >= ? AND o.at < ? AND NOT EXISTS "+
+		"(SELECT 1 FROM orders n WHERE n.order_id = o.order_id AND n.seq > o.seq) ORDER BY o.seq",
+		args{from, to}, func(scan func(...any) error) error {
+			var id, click, promo, customer string
+			var at, amount int64
+			if err := scan(&id, &click, &promo, &customer, &at, &amount); err != nil {
+				return err
+			}
+			named := ""
+			if amount > 0 {
+				named = decimal(amount)
+			}
+			return write(record{{"order_id", id}, {"click_id", click}, {"promo_code", promo}, {"customer_id", customer},
+				{"at", rfc3339(fromMillis(&at))}, {"amount", named}})
+		})
+}
+
+func notificationRecord(n Notification, deliveries int64) record {
+	why := n.Unusable
+	if why == "" {
+		why = n.Why
+	}
+	amount := n.Amount
+	switch n.Kind {
+	case "refund":
+		amount = n.Refund
+	case "dispute":
+		amount = n.Disputed
+	}
+	return record{{"id", n.Seq}, {"gateway", n.Gateway}, {"received_at", rfc3339(n.At)}, {"kind", n.Kind},
+		{"result", n.Result}, {"txn_id", n.TxnID}, {"deliveries", deliveries}, {"type", n.Type}, {"order_id", n.OrderID},
+		{"status", n.Status}, {"amount", decimal(amount)}, {"why", why}}
+}
+
+func exportNotifications(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT "+notificationColumns+", coalesce((SELECT times FROM deliveries d WHERE "+
+		"d.notification = n.seq), 1) FROM notifications n WHERE at >= ? AND at < ? ORDER BY seq", args{from, to},
+		func(scan func(...any) error) error {
+			var deliveries int64
+			n, err := scanNotification(func(into ...any) error { return scan(append(into, &deliveries)...) })
+			if err != nil {
+				return err
+			}
+			return write(notificationRecord(n, deliveries))
+		})
+}
+
+func transactionRecord(t *transaction, deliveries int64, now time.Time) record {
+	return record{{"gateway", t.Gateway}, {"mid", t.MID}, {"txn_id", t.TxnID}, {"order_id", t.OrderID},
+		{"status", t.Status}, {"amount", decimal(t.Amount)}, {"currency", t.Currency}, {"paid_at", rfc3339(t.PaidAt)},
+		{"refunded", decimal(t.Refunded)}, {"partner", t.Partner}, {"basis", t.Basis},
+		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict}, {"deliveries", deliveries}, {"why", t.Why}}
+}
+
+func exportTransactions(r rows, s Span, now time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT "+transactionColumns+", (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE "+
+		"d.notification = n.seq), 1)) FROM notifications n WHERE n.subject = t.txn_id) FROM transactions t "+
+		"WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at, txn_id", args{from, to},
+		func(scan func(...any) error) error {
+			var deliveries int64
+			t, err := scanTransaction(func(into ...any) error { return scan(append(into, &deliveries)...) })
+			if err != nil {
+				return err
+			}
+			return write(transactionRecord(t, deliveries, now))
+		})
+}
+
+// exportRefunds writes one row a refund: its events read together.
+func exportRefunds(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT n.gateway, n.refund_id, n.txn_id, max(n.order_id), max(n.refund), t.id IS NOT NULL, "+
+		"max(n.event = 'accepted'), max(n.event = 'succeeded'), max(n.event = 'refused') FROM notifications n "+
+		"LEFT JOIN transactions t ON t.txn_id = n.txn_id WHERE n.kind = 'refund' AND n.unusable = '' "+
+		"GROUP BY n.gateway, n.txn_id, n.refund_id HAVING coalesce(t.paid_at, min(n.at)) >= ? "+
+		"AND coalesce(t.paid_at, min(n.at)) < ? ORDER BY min(n.seq)", args{from, to},
+		func(scan func(...any) error) error {
+			var gateway, id, txn, order string
+			var amount int64
+			var matched, accepted, succeeded, refused bool
+			if err := scan(&gateway, &id, &txn, &order, &amount, &matched, &accepted, &succeeded, &refused); err != nil {
+				return err
+			}
+			state := "accepted"
+			switch {
+			case succeeded && refused:
+				state = "conflict"
+			case succeeded:
+				state = "succeeded"
+			case refused:
+				state = "refused"
+			}
+			return write(record{{"gateway", gateway}, {"refund_id", id}, {"txn_id", txn}, {"order_id", order},
+				{"amount", decimal(amount)}, {"currency", "INR"}, {"matched", matched}, {"state", state}})
+		})
+}
+
+func attributionRecord(txnID string, c Candidate) record {
+	return record{{"txn_id", txnID}, {"basis", c.Basis}, {"value", c.Value}, {"partner", c.Partner},
+		{"verdict", c.Verdict}, {"counts", c.counts}}
+}
+
+func exportAttributions(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.each("SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts FROM transactions t "+
+		"JOIN attributions a ON a.txn = t.id WHERE t.paid_at >= ? AND t.paid_at < ? ORDER BY t.paid_at, t.txn_id, a.rank",
+		args{from, to}, func(scan func(...any) error) error {
+			var txnID string
+			var c Candidate
+			if err := scan(&txnID, &c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts); err != nil {
+				return err
+			}
+			return write(attributionRecord(txnID, c))
+		})
+}
+
+func commissionRecord(c Commission, now time.Time) record {
+	state, blocks := c.State(now)
+	return record{{"txn_id", c.TxnID}, {"partner", c.Partner}, {"amount", decimal(c.Amount)},
+		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state}, {"blocks", blocks},
+		{"basis", c.Basis}, {"rate", c.Rate.String()}, {"program", c.Program}, {"paid_at", rfc3339(c.PaidAt)},
+		{"due_at", rfc3339(c.DueAt)}}
+}
+
+func exportCommissions(r rows, s Span, now time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.commissions("WHERE c.paid_at >= ? AND c.paid_at < ? ORDER BY c.paid_at, t.txn_id", args{from, to},
+		func(c Commission) error { return write(commissionRecord(c, now)) })
+}
+
+func entryRecord(e Entry) record {
+	return record{{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind}, {"debit", e.Debit}, {"credit", e.Credit},
+		{"amount", decimal(e.Amount)}, {"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash", hex.EncodeToString(e.Hash)}}
+}
+
+func exportLedger(r rows, s Span, _ time.Time, write func(record) error) error {
+	from, to := s.millis()
+	return r.entries("WHERE at >= ? AND at < ? ORDER BY seq", args{from, to},
+		func(e Entry) error { return write(entryRecord(e)) })
+}

@@ -1,0 +1,337 @@
+// Hissa receives Paytm's payment webhooks, proves them genuine, works out which partner brought the
+// sale, and books that partner's commission exactly once per TXNID, with a reason anybody can read.
+//
+// Start reading at webhook.go (one message, from bytes to books), then attribution.go (what the
+// facts of a payment come to) and store.go (the one writer).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"hissa/paytm"
+)
+
+// Exit codes. 2 and 78 mean that starting again would change nothing; the service unit knows.
+const (
+	exitDone   = 0
+	exitNo     = 1  // the answer is no: not found, already there, verify failed
+	exitUsage  = 2  // the command line
+	exitBusy   = 75 // another serve holds the database
+	exitConfig = 78 // the configuration, or what the database is
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command is one word after hissa.
+type command struct {
+	name    string
+	usage   string // what may follow the name
+	short   string // one line
+	long    string // prose, units, an example
+	reading bool   // takes -json
+	config  bool   // takes -config
+	run     func(*call) error
+}
+
+// call is one use of a command.
+type call struct {
+	command command
+	flags   *flag.FlagSet
+	args    []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+
+	configPath string
+	json       bool
+}
+
+// usageError ends with exit code 2 and the command's usage.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// noError ends with exit code 1: the answer is no.
+type noError struct{ text string }
+
+func (e noError) Error() string { return e.text }
+
+func commands() []command {
+	return []command{demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
+		explainCommand, exportCommand, verifyCommand, backupCommand, versionCommand}
+}
+
+func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(arguments) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, arguments[0]) {
+		if len(arguments) > 1 && arguments[0] == "help" {
+			return run([]string{arguments[1], "-h"}, stdin, stdout, stderr)
+		}
+		overview(stdout)
+		if len(arguments) == 0 {
+			return exitUsage
+		}
+		return exitDone
+	}
+	i := slices.IndexFunc(commands(), func(c command) bool { return c.name == arguments[0] })
+	if i < 0 {
+		fmt.Fprintf(stderr, "hissa: there is no command %q\nhissa: run hissa help\n", arguments[0])
+		return exitUsage
+	}
+	c := newCall(commands()[i], stdin, stdout, stderr)
+	return c.outcome(c.parseAndRun(arguments[1:]))
+}
+
+func overview(w io.Writer) {
+	fmt.Fprint(w, "Hissa books a partner's commission exactly once for each Paytm payment.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  hissa %-9s %s\n", c.name, c.short)
+	}
+	fmt.Fprint(w, "\nTry it:    hissa demo\nRead on:   hissa COMMAND -h\n")
+}
+
+func newCall(cmd command, stdin io.Reader, stdout, stderr io.Writer) *call {
+	c := &call{command: cmd, stdin: stdin, stdout: stdout, stderr: stderr}
+	c.flags = flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+	c.flags.SetOutput(io.Discard)
+	if cmd.config {
+		c.flags.StringVar(&c.configPath, "config", "hissa.toml", "the configuration `FILE`")
+	}
+	if cmd.reading {
+		c.flags.BoolVar(&c.json, "json", false, "write JSON instead of words")
+	}
+	return c
+}
+
+func (c *call) parseAndRun(arguments []string) error {
+	if slices.ContainsFunc(arguments, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
+		c.args = arguments
+		c.help(c.stdout)
+		return nil
+	}
+	c.args = arguments
+	return c.command.run(c)
+}
+
+// parse reads the flags, which may stand before, between or after the arguments.
+func (c *call) parse() error {
+	var rest []string
+	arguments := c.args
+	for len(arguments) > 0 {
+		if err := c.flags.Parse(arguments); err != nil {
+			return usageError{err.Error()}
+		}
+		arguments = c.flags.Args()
+		if len(arguments) > 0 {
+			rest = append(rest, arguments[0])
+			arguments = arguments[1:]
+		}
+	}
+	c.args = rest
+	return nil
+}
+
+// exactly reads the flags and insists on n arguments.
+func (c *call) exactly(n int) error {
+	if err := c.parse(); err != nil {
+		return err
+	}
+	if len(c.args) != n {
+		return usageError{fmt.Sprintf("%s takes %s, not %d", c.command.name, plural(int64(n), "argument"), len(c.args))}
+	}
+	return nil
+}
+
+func (c *call) help(w io.Writer) {
+	fmt.Fprintf(w, "hissa %s %s\n\n%s\n", c.command.name, c.command.usage, strings.TrimSpace(c.command.long))
+	if c.command.config {
+		fmt.Fprint(w, "\n-config FILE names the configuration; hissa.toml in the working directory without it.\n")
+	}
+	if c.command.reading {
+		fmt.Fprint(w, "-json writes JSON, in the field names of hissa export, with the same exit code.\n")
+	}
+}
+
+// outcome turns an error into words on stderr and an exit code.
+func (c *call) outcome(err error) int {
+	say := func(text string) { fmt.Fprintf(c.stderr, "hissa: %s\n", text) }
+	var faults Faults
+	var usage usageError
+	var no noError
+	var config configError
+	var busy lockedError
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return exitDone
+	case errors.As(err, &faults):
+		fmt.Fprintln(c.stderr, faults.Error())
+		return exitConfig
+	case errors.As(err, &usage):
+		say(usage.text)
+		say("usage: hissa " + c.command.name + " " + c.command.usage)
+		return exitUsage
+	case errors.As(err, &no):
+		say(no.text)
+		return exitNo
+	case errors.As(err, &busy):
+		say(busy.Error())
+		return exitBusy
+	case errors.As(err, &config):
+		say(config.Error())
+		return exitConfig
+	}
+	say(err.Error())
+	return exitNo
+}
+
+// load reads the configuration.
+func (c *call) load() (*Config, error) {
+	config, err := loadConfig(c.configPath)
+	var faults Faults
+	if err != nil && !errors.As(err, &faults) {
+		return nil, configError{err}
+	}
+	return config, err
+}
+
+// open opens the database that the configuration names; create makes it when it is not there.
+func (c *call) open(create bool) (*Config, *Store, error) {
+	config, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := openStore(config.Database, config.storeOptions(create))
+	if err != nil {
+		return nil, nil, err
+	}
+	if create {
+		if _, err := store.AdoptProgram(context.Background(), config.program(), true); err != nil {
+			return nil, nil, errors.Join(err, store.Close())
+		}
+	}
+	return config, store, nil
+}
+
+func (c *Config) storeOptions(create bool) StoreOptions {
+	return StoreOptions{Environment: c.Paytm.Environment, MID: c.Paytm.MID, Create: create}
+}
+
+// program is the terms as the configuration states them.
+func (c *Config) program() Program {
+	return Program{
+		Rate:       Rate{BPS: c.Commission.RateBPS, Flat: c.Commission.Flat},
+		ExcludeTax: c.Commission.ExcludeTaxBPS, Hold: c.Commission.Hold, Window: c.Attribution.Window,
+		Model: c.Attribution.Model, Precedence: c.Attribution.Precedence, Lifetime: c.Attribution.Lifetime,
+		Confirm: c.Paytm.Confirm, OrderSuffix: c.Paytm.OrderSuffix,
+	}
+}
+
+var serveCommand = command{
+	name: "serve", config: true, usage: "[-config FILE]",
+	short: "receive webhooks, clicks and orders until it is told to stop",
+	long: `
+Serves everything over HTTP on the configuration's listen address: Paytm's webhook, the partners'
+links, the shop's orders, health. It asks Paytm's status API about every payment by itself. Put a
+proxy that speaks HTTPS in front (deploy/ has samples).
+
+It makes the database when there is none and brings an older one up to date. A second serve on the
+same database ends at once with exit code 75. SIGTERM or SIGINT stops it: no new request is taken,
+those inside are answered, within 10 seconds. The log goes to stderr.
+
+Example:  hissa serve -config /etc/hissa/shop.toml`,
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		config, err := c.load()
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+		defer stop()
+		log := slog.New(slog.NewTextHandler(c.stderr, nil))
+		slog.SetDefault(log)
+		return serve(ctx, config, log, nil)
+	},
+}
+
+// serve runs until ctx ends. ready, when not nil, is told the address that is listened on.
+func serve(ctx context.Context, config *Config, log *slog.Logger, ready func(addr string)) error {
+	lock, err := takeLock(config.Database)
+	if err != nil {
+		return err
+	}
+	defer lock.release()
+	store, err := openStore(config.Database, config.storeOptions(true))
+	if err != nil {
+		return err
+	}
+	err = serveStore(ctx, config, store, log, ready)
+	return errors.Join(err, store.Close())
+}
+
+func serveStore(ctx context.Context, config *Config, store *Store, log *slog.Logger, ready func(addr string)) error {
+	added, err := store.AdoptProgram(ctx, config.program(), false)
+	if err != nil {
+		return err
+	}
+	if added {
+		log.Info("new terms: they count for payments from now on", "rate", config.program().Rate.String())
+	}
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("can't listen on %s: %w: stop what holds it, or change listen", config.Listen, err)
+	}
+	s := &server{config: config, store: store, log: log}
+	asking, stopAsking := context.WithCancel(context.Background())
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		(&confirmer{store: store, api: config.api(), mid: config.Paytm.MID, log: log, counts: &s.counts}).run(asking)
+	}()
+	defer func() { stopAsking(); <-asked }()
+
+	web := s.httpServer()
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	log.Info("serving", "listen", listener.Addr().String(), "public_url", config.URLFor(), "mid", config.Paytm.MID,
+		"environment", config.Paytm.Environment)
+	if ready != nil {
+		ready(listener.Addr().String())
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-store.broken:
+		_ = web.Close()
+		return errors.New("the disk failed while storing: nothing that was acknowledged is lost; start again, and " +
+			"look at the disk (dmesg)")
+	case <-ctx.Done():
+	}
+	log.Info("stopping: requests inside are answered first")
+	drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := web.Shutdown(drain); err != nil {
+		log.Warn("some requests were cut off after 10 seconds: their senders will try again")
+		_ = web.Close()
+	}
+	return nil
+}
+
+// api is the client of Paytm's status API, by the newest key.
+func (c *Config) api() *paytm.Client {
+	return &paytm.Client{BaseURL: c.Paytm.APIURL, MID: c.Paytm.MID, Key: c.Paytm.Keys[0]}
+}

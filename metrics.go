@@ -1,0 +1,120 @@
+package main
+
+// Health and metrics, for an operator's monitor.
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// counters count since the start of the process.
+type counters struct {
+	results    [7]atomic.Int64 // in the order of resultNames
+	clicks     atomic.Int64
+	uncounted  atomic.Int64
+	clicksLost atomic.Int64
+	answered   atomic.Int64
+	unanswered atomic.Int64
+	refusals   [6]atomic.Int64 // in the order of refusalStatuses
+}
+
+var (
+	resultNames = []string{resultIgnored, resultReview, resultDuplicate, resultConflict, resultCredited,
+		resultUnattributed, resultRecorded}
+	refusalStatuses = []int{400, 401, 413, 415, 422, 503}
+)
+
+func (c *counters) result(result string) {
+	for i, name := range resultNames {
+		if name == result {
+			c.results[i].Add(1)
+		}
+	}
+}
+
+func (c *counters) refused(status int) {
+	for i, s := range refusalStatuses {
+		if s == status {
+			c.refusals[i].Add(1)
+		}
+	}
+}
+
+func (c *counters) click(counted bool) {
+	if counted {
+		c.clicks.Add(1)
+		return
+	}
+	c.uncounted.Add(1)
+}
+
+// handleHealth says that the process serves.
+func (s *server) handleHealth(w http.ResponseWriter, r *http.Request) error {
+	return reply(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// handleReady says whether a webhook would be stored now, by asking the writer for an empty act.
+func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
+	err := s.store.write(r.Context(), s.store.payments, func(*tx) error { return nil })
+	if err != nil {
+		s.log.Error("not ready", "cause", err.Error())
+		return reply(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": "the database " +
+			"can't be written: the log says why"})
+	}
+	return reply(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// handleMetrics writes the counters in Prometheus's text format, for a key of scope metrics.
+func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
+	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return errKey
+	}
+	works, err := s.store.HasKey(r.Context(), secret, "metrics")
+	if err != nil {
+		return err
+	}
+	if !works {
+		return errKey
+	}
+	var b strings.Builder
+	metric := func(name, kind, help string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
+	metric("hissa_webhooks_total", "counter", "Genuine messages by the result they were answered with.")
+	for i, name := range resultNames {
+		fmt.Fprintf(&b, "hissa_webhooks_total{result=%q} %d\n", name, s.counts.results[i].Load())
+	}
+	metric("hissa_refused_total", "counter", "Requests refused, by status.")
+	for i, status := range refusalStatuses {
+		fmt.Fprintf(&b, "hissa_refused_total{status=\"%d\"} %d\n", status, s.counts.refusals[i].Load())
+	}
+	metric("hissa_clicks_total", "counter", "Visits through partners' links, by whether they count.")
+	fmt.Fprintf(&b, "hissa_clicks_total{counted=\"yes\"} %d\nhissa_clicks_total{counted=\"no\"} %d\n",
+		s.counts.clicks.Load(), s.counts.uncounted.Load())
+	metric("hissa_clicks_lost_total", "counter", "Visits that could not be stored.")
+	fmt.Fprintf(&b, "hissa_clicks_lost_total %d\n", s.counts.clicksLost.Load())
+	metric("hissa_questions_total", "counter", "Questions to Paytm's API, by whether an answer came.")
+	fmt.Fprintf(&b, "hissa_questions_total{answered=\"yes\"} %d\nhissa_questions_total{answered=\"no\"} %d\n",
+		s.counts.answered.Load(), s.counts.unanswered.Load())
+	var waits, oldest int64
+	if err := s.store.read(r.Context(), func(rows rows) error {
+		return rows.one("SELECT count(*), coalesce(min(next_at), 0) FROM polls", nil, &waits, &oldest)
+	}); err != nil {
+		return err
+	}
+	metric("hissa_unconfirmed", "gauge", "Payments that wait for the API's word.")
+	fmt.Fprintf(&b, "hissa_unconfirmed %d\n", waits)
+	metric("hissa_question_overdue_seconds", "gauge", "How late the oldest question to the API is.")
+	overdue := 0.0
+	if oldest > 0 {
+		overdue = max(0, s.store.now().Sub(time.UnixMilli(oldest)).Seconds())
+	}
+	fmt.Fprintf(&b, "hissa_question_overdue_seconds %g\n", overdue)
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = w.Write([]byte(b.String()))
+	return nil
+}

@@ -1,0 +1,261 @@
+package paytm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxNames is more than four times what Paytm's longest message has, for a form and for any one
+// object of JSON.
+const maxNames = 200
+
+// Field is one name and value of a message.
+type Field struct {
+	Name, Value string
+	Null        bool // a JSON null; Value is empty
+}
+
+// Fields are the fields of one message in the order of their arrival; no name comes twice.
+type Fields []Field
+
+// Get returns the value of a field, "" when it is absent. JSON's null, and the text "null" in any
+// case, read as "": Paytm's libraries sign those two and the empty text alike.
+func (f Fields) Get(name string) string {
+	for i := range f {
+		if f[i].Name == name {
+			if f[i].Null || isNullText(f[i].Value) {
+				return ""
+			}
+			return f[i].Value
+		}
+	}
+	return ""
+}
+
+// Has reports whether a field came at all, be it empty.
+func (f Fields) Has(name string) bool {
+	return slices.ContainsFunc(f, func(field Field) bool { return field.Name == name })
+}
+
+// Shape is one of the three ways in which Paytm packs a message.
+type Shape string
+
+const (
+	Form     Shape = "form"      // a form with a CHECKSUMHASH: payments, links, subscriptions
+	FlatJSON Shape = "json"      // the same fields as one object of JSON
+	HeadBody Shape = "head/body" // {"head":{"signature":…},"body":{…}}: refunds, disputes
+)
+
+// Envelope is one message, taken apart but neither verified nor understood.
+type Envelope struct {
+	Shape Shape
+
+	// Fields are every field of a form or of flat JSON, CHECKSUMHASH included; a nested value of
+	// flat JSON is its exact text. With HeadBody they are the scalars at the top of body: strings
+	// decoded, numbers and booleans as written. Nested values there are not fields.
+	Fields Fields
+
+	// Text is the exact text of the value of body, which is what HeadBody signs. It shares memory
+	// with the argument of Parse.
+	Text []byte
+
+	// Checksum is CHECKSUMHASH or head.signature, "" when missing. A form's spaces are "+" again:
+	// base64 has none, and some senders forget to escape the plus.
+	Checksum string
+
+	content *node // HeadBody: the value of body, with what is nested in it
+}
+
+// Parse takes a message apart: JSON if its first byte that is not white space is "{", else a form.
+// It is strict. An error means that the message is malformed or has two readings, such as a
+// repeated name; it never depends on a key.
+func Parse(body []byte) (*Envelope, error) {
+	start := bytes.TrimLeft(body, " \t\r\n")
+	switch {
+	case len(start) == 0:
+		return nil, errors.New("the body is empty")
+	case bytes.IndexByte(body, 0) >= 0:
+		return nil, errors.New("the body has a NUL byte")
+	case !utf8.Valid(body):
+		return nil, errors.New("the body is not UTF-8")
+	case start[0] == '{':
+		return parseJSON(body)
+	}
+	return parseForm(string(body))
+}
+
+func parseJSON(body []byte) (*Envelope, error) {
+	document, err := readDocument(body)
+	if err != nil {
+		return nil, err
+	}
+	content := document.member("body")
+	if content == nil || content.kind != kindObject {
+		e := &Envelope{Shape: FlatJSON, Fields: document.fields(true)}
+		e.Checksum = e.Fields.Get(checksumName)
+		return e, nil
+	}
+	e := &Envelope{Shape: HeadBody, Fields: content.fields(false), content: content}
+	e.Text = body[content.start:content.end]
+	signature := document.member("head").member("signature")
+	if signature != nil && signature.kind == kindText {
+		e.Checksum = signature.text
+	}
+	return e, nil
+}
+
+// fields lists the members of an object; an object or array among them only with nested.
+func (n *node) fields(nested bool) Fields {
+	fields := make(Fields, 0, len(n.members))
+	for i := range n.members {
+		name, value := n.members[i].name, &n.members[i].node
+		switch {
+		case value.kind == kindNull:
+			fields = append(fields, Field{Name: name, Null: true})
+		case nested || !value.isNested():
+			fields = append(fields, Field{Name: name, Value: value.text})
+		}
+	}
+	return fields
+}
+
+// nested lists the names in the body of HeadBody whose values are objects or arrays.
+func (e *Envelope) nested() []string {
+	var list []string
+	if e.content != nil {
+		for i := range e.content.members {
+			if e.content.members[i].node.isNested() {
+				list = append(list, e.content.members[i].name)
+			}
+		}
+	}
+	return list
+}
+
+// parseForm reads application/x-www-form-urlencoded. It is written by hand because the parsers at
+// hand forgive: they keep the first of two values, drop a piece they cannot read, or go on.
+func parseForm(body string) (*Envelope, error) {
+	if strings.Contains(body, ";") {
+		return nil, errors.New("the form has a semicolon, which some parsers take for an ampersand")
+	}
+	count := 1 + strings.Count(body, "&")
+	if count > maxNames {
+		return nil, fmt.Errorf("the form has %d fields, more than %d", count, maxNames)
+	}
+	e := &Envelope{Shape: Form, Fields: make(Fields, 0, count)}
+	for more := true; more; {
+		var piece string
+		piece, body, more = strings.Cut(body, "&")
+		name, value, found := strings.Cut(piece, "=")
+		if !found || name == "" {
+			return nil, fmt.Errorf("field %d of the form is not name=value", len(e.Fields)+1)
+		}
+		name, okName := unescape(name)
+		value, okValue := unescape(value)
+		if !okName || !okValue {
+			return nil, fmt.Errorf("field %d of the form has a bad escape, a NUL byte or text that "+
+				"is not UTF-8", len(e.Fields)+1)
+		}
+		if e.Fields.Has(name) {
+			return nil, fmt.Errorf("the form has two fields named %s", quote(name))
+		}
+		e.Fields = append(e.Fields, Field{Name: name, Value: value})
+	}
+	e.Checksum = strings.ReplaceAll(e.Fields.Get(checksumName), " ", "+")
+	return e, nil
+}
+
+// unescape decodes "+" and "%XX". It refuses anything else after a percent sign, and a result that
+// is not UTF-8 or has a NUL byte.
+func unescape(text string) (string, bool) {
+	if !strings.ContainsAny(text, "%+") {
+		return text, true
+	}
+	decoded := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; b {
+		case '+':
+			decoded = append(decoded, ' ')
+		case '%':
+			if i+2 >= len(text) {
+				return "", false
+			}
+			high, low := hexValue(text[i+1]), hexValue(text[i+2])
+			if high < 0 || low < 0 || high|low == 0 {
+				return "", false
+			}
+			decoded = append(decoded, byte(high<<4|low))
+			i += 2
+		default:
+			decoded = append(decoded, b)
+		}
+	}
+	return string(decoded), utf8.Valid(decoded)
+}
+
+// hexValue is the value of one hexadecimal digit, -1 for any other byte.
+func hexValue(digit byte) int {
+	switch {
+	case '0' <= digit && digit <= '9':
+		return int(digit - '0')
+	case 'a' <= digit && digit <= 'f':
+		return int(digit-'a') + 10
+	case 'A' <= digit && digit <= 'F':
+		return int(digit-'A') + 10
+	}
+	return -1
+}
+
+// Verify reports whether the message carries a checksum that this key made.
+func (e *Envelope) Verify(k *Key) bool {
+	switch {
+	case e.Checksum == "":
+		return false
+	case e.Shape == HeadBody:
+		return k.VerifyText(e.Text, e.Checksum)
+	}
+	return k.Verify(e.Fields, e.Checksum)
+}
+
+// MID returns the merchant id the message carries, "" when it has none: the webhook for an
+// accepted refund has none.
+func (e *Envelope) MID() string {
+	if mid := e.Fields.Get("MID"); mid != "" {
+		return mid
+	}
+	return e.Fields.Get("mid")
+}
+
+// Identity tells a repeat from a new message: it is the same for the same content, whatever the
+// order of the fields and the text of the checksum, which one content can have many of.
+func (e *Envelope) Identity() [32]byte {
+	digest := sha256.New()
+	addLengthAndText(digest, string(e.Shape))
+	if e.Shape == HeadBody {
+		digest.Write(e.Text)
+		return [32]byte(digest.Sum(nil))
+	}
+	sorted := slices.Clone(e.Fields)
+	slices.SortFunc(sorted, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	for _, field := range sorted {
+		if field.Name != checksumName {
+			addLengthAndText(digest, field.Name)
+			addLengthAndText(digest, field.Value)
+		}
+	}
+	return [32]byte(digest.Sum(nil))
+}
+
+func addLengthAndText(digest hash.Hash, text string) {
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+	digest.Write(length[:])
+	digest.Write([]byte(text))
+}

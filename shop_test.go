@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// testTerms are the terms that tests run under unless they say otherwise.
+func testTerms() Program {
+	return Program{
+		Rate: Rate{BPS: 1000}, Hold: 14 * 24 * time.Hour, Window: 30 * 24 * time.Hour, Model: "last-click",
+		Precedence: []string{"promo", "click", "reference", "customer"}, Confirm: true,
+	}
+}
+
+// books is a store in a temporary file with a clock that tests turn by hand. Every step that goes
+// through it is followed by the invariant checker.
+type books struct {
+	testing.TB
+	*Store
+	mu   sync.Mutex
+	time time.Time
+	sent int64 // messages so far, to tell their contents apart
+}
+
+// noon is when tests begin: 22 November 2026, 12:00 IST.
+var noon = time.Date(2026, 11, 22, 6, 30, 0, 0, time.UTC)
+
+func openBooks(t testing.TB, terms Program) *books {
+	t.Helper()
+	b := &books{TB: t, time: noon}
+	var err error
+	b.Store, err = openStore(filepath.Join(t.TempDir(), "hissa.db"), StoreOptions{
+		Environment: "production", MID: "SHOP0001", Create: true, Clock: b.clockNow,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := b.AdoptProgram(b.ctx(), terms, false); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *books) ctx() context.Context { return context.Background() }
+
+func (b *books) clockNow() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.time
+}
+
+func (b *books) wait(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.time = b.time.Add(d)
+}
+
+// inOrder is the invariant checker: chain intact, books balanced, one commission a transaction,
+// reversed no more than earned, every position what the facts make it.
+func (b *books) inOrder() Report {
+	b.Helper()
+	report, err := b.Verify(b.ctx(), nil)
+	if err != nil {
+		b.Fatalf("the books are not in order: %v", err)
+	}
+	return report
+}
+
+func (b *books) partner(code string, change ...func(*PartnerChange)) {
+	b.Helper()
+	p := PartnerChange{Code: code, Promos: []string{code + "10"}}
+	for _, c := range change {
+		c(&p)
+	}
+	if _, err := b.AddPartner(b.ctx(), p); err != nil {
+		b.Fatal(err)
+	}
+	b.inOrder()
+}
+
+func (b *books) click(id, partner string) {
+	b.Helper()
+	if err := b.RecordClick(b.ctx(), Click{ID: id, Partner: partner}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *books) bind(o Order) string {
+	b.Helper()
+	result, err := b.BindOrder(b.ctx(), o, o.Customer)
+	if err != nil && !errors.Is(err, errOrderTaken) {
+		b.Fatal(err)
+	}
+	b.inOrder()
+	if err != nil {
+		return "taken"
+	}
+	return result
+}
+
+// payment is a message about a payment of ₹1,000.00, changed as the test says.
+func payment(txn, order string, change ...func(*Notification)) Notification {
+	n := Notification{Gateway: "paytm", Kind: "payment", Type: "payment", MID: "SHOP0001", TxnID: txn, OrderID: order,
+		Status: "success", Amount: 100000, Currency: "INR", Mode: "UPI", PaidAt: noon}
+	for _, c := range change {
+		c(&n)
+	}
+	return n
+}
+
+func status(s string) func(*Notification)   { return func(n *Notification) { n.Status = s } }
+func amount(a int64) func(*Notification)    { return func(n *Notification) { n.Amount = a } }
+func paid(at time.Time) func(*Notification) { return func(n *Notification) { n.PaidAt = at } }
+
+func refund(txn, id, event string, amount int64) Notification {
+	return Notification{Gateway: "paytm", Kind: "refund", Type: "refund " + event, TxnID: txn, RefundID: id,
+		Event: event, Refund: amount}
+}
+
+func dispute(txn, id, state string, amount int64) Notification {
+	return Notification{Gateway: "paytm", Kind: "dispute", Type: "dispute", MID: "SHOP0001", TxnID: txn, DisputeID: id,
+		Dispute: state, Disputed: amount}
+}
+
+// identified gives a message the identity that its content has.
+func identified(n Notification) Notification {
+	id := sha256.Sum256(fmt.Appendf(nil, "%+v", n))
+	n.Identity = id[:]
+	return n
+}
+
+// send delivers a message and checks the books.
+func (b *books) send(n Notification) string {
+	b.Helper()
+	result := b.deliver(n)
+	b.inOrder()
+	return result
+}
+
+func (b *books) deliver(n Notification) string {
+	b.Helper()
+	n = identified(n)
+	result, err := b.Receive(b.ctx(), n, "", n.Identity)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return result
+}
+
+// answers has Paytm's API answer about a transaction.
+func (b *books) answers(txn string, a ...Answer) {
+	b.Helper()
+	if err := b.RecordAnswers(b.ctx(), Poll{TxnID: txn}, a); err != nil {
+		b.Fatal(err)
+	}
+	b.inOrder()
+}
+
+func agreeing(txn, order string, amount int64) Answer {
+	return Answer{Asked: order, OrderID: order, TxnID: txn, Result: "success", Amount: amount, Definite: true}
+}
+
+func denying(txn, order string) Answer {
+	return Answer{Asked: order, OrderID: order, TxnID: txn, Result: "failed", Amount: -1, Definite: true}
+}
+
+func (b *books) decides(txn string, d Decision) error {
+	b.Helper()
+	d.Reason = "seen on the bank statement"
+	err := b.Decide(b.ctx(), txn, d)
+	b.inOrder()
+	return err
+}
+
+func (b *books) story(txn string) *Story {
+	b.Helper()
+	s, err := b.Story(b.ctx(), txn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// earned says in one line what a transaction came to: partner, earned less reversed, state.
+func (b *books) earned(txn string) string {
+	b.Helper()
+	s := b.story(txn)
+	if s.Commission == nil {
+		return "nobody"
+	}
+	c := s.Commission
+	state, blocks := c.State(b.clockNow())
+	text := fmt.Sprintf("%s %s", c.Partner, decimal(c.Amount))
+	if c.Reversed > 0 {
+		text += " less " + decimal(c.Reversed)
+	}
+	text += " " + state
+	for _, block := range blocks {
+		text += " " + block
+	}
+	return text
+}
+
+// balance is what the ledger owes a partner.
+func (b *books) balance(partner string) int64 {
+	b.Helper()
+	var balance int64
+	if err := b.read(b.ctx(), func(r rows) error {
+		return r.one("SELECT coalesce(sum(balance), 0) FROM accounts WHERE name = ?", args{"partner:" + partner}, &balance)
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return balance
+}

@@ -1,0 +1,583 @@
+package main
+
+// The store's acts on payments: a message, an answer, a person's word, a binding, a click. Each is
+// one savepoint: the fact goes in, the position is worked out afresh, and the difference between
+// what the position says and what is booked becomes ledger entries.
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The answers to a webhook, in the order in which the first that fits is given.
+const (
+	resultIgnored      = "ignored"
+	resultReview       = "review"
+	resultDuplicate    = "duplicate"
+	resultConflict     = "conflict"
+	resultCredited     = "credited"
+	resultUnattributed = "unattributed"
+	resultRecorded     = "recorded"
+)
+
+var (
+	errNotFound   = errors.New("not found")
+	errOrderTaken = errors.New("a success for this order is stored: its binding stays")
+)
+
+// Receive books a genuine message and answers with its result. subscription is the gateway's own id
+// of the customer's subscription, "" when the message names none; it is kept apart from the facts.
+// When Receive returns without an error, message, decision and ledger entries are on the disk.
+func (s *Store) Receive(ctx context.Context, n Notification, subscription string, body []byte) (string, error) {
+	var result string
+	err := s.write(ctx, s.payments, func(t *tx) (err error) {
+		n.At = t.now
+		if n.Customer, err = t.alias("subscription", subscription); err != nil {
+			return err
+		}
+		result, err = t.receive(n, body)
+		return err
+	})
+	return result, err
+}
+
+func (t *tx) receive(n Notification, body []byte) (string, error) {
+	subject := n.subject()
+	known, err := t.notifications(subject)
+	if err != nil {
+		return "", err
+	}
+	if i := slices.IndexFunc(known, func(k Notification) bool { return string(k.Identity) == string(n.Identity) }); i >= 0 {
+		return again(known[i]), t.countDelivery(known[i].Seq)
+	}
+	txn, err := t.transaction(n.TxnID)
+	if err != nil {
+		return "", err
+	}
+	if n.Kind == "other" || n.Unusable != "" || n.TxnID == "" || txn == nil && n.Kind != "payment" {
+		// About no payment that is known: kept, and found again when the payment comes.
+		n.Result = judge(n, Facts{Notifications: known}, Position{})
+		return n.Result, t.bookNotification(n, subject, body)
+	}
+	if err := t.fixIfDue(txn); err != nil {
+		return "", err
+	}
+	before, err := t.facts(n.TxnID, known, txn)
+	if err != nil {
+		return "", err
+	}
+	after, err := t.facts(n.TxnID, append(slices.Clip(known), n.at(t.head.seq+1)), txn)
+	if err != nil {
+		return "", err
+	}
+	position := decide(after, t.terms)
+	n.Result = judge(n, before, position)
+	if err := t.bookNotification(n, subject, body); err != nil {
+		return "", err
+	}
+	txn, err = t.settle(n.TxnID, txn, position)
+	if err != nil {
+		return "", err
+	}
+	return n.Result, t.askAtOnce(txn, position)
+}
+
+// at is the notification with its place in the chain.
+func (n Notification) at(seq int64) Notification {
+	n.Seq = seq
+	return n
+}
+
+// subject is what a message is about, by which its repeats and its relatives are found.
+func (n Notification) subject() string {
+	return cmp.Or(n.TxnID, n.DisputeID, n.RefundID, n.Customer, n.OrderID, hex.EncodeToString(n.Identity[:8]))
+}
+
+// again is the answer to the repeat of a message.
+func again(n Notification) string {
+	if n.Result == resultIgnored || n.Result == resultReview {
+		return n.Result
+	}
+	return resultDuplicate
+}
+
+// judge gives the answer to a new message: the first of the results that fits.
+func judge(n Notification, before Facts, after Position) string {
+	switch {
+	case n.Kind == "other":
+		return resultIgnored
+	case n.Unusable != "" || n.TxnID == "":
+		return resultReview
+	case n.Kind == "payment":
+		return judgePayment(n, before, after)
+	}
+	for _, k := range before.Notifications {
+		switch {
+		case k.Kind != n.Kind || k.Unusable != "":
+		case n.Kind == "dispute" && k.DisputeID == n.DisputeID && k.Dispute == n.Dispute:
+			return resultDuplicate
+		case n.Kind == "refund" && k.RefundID == n.RefundID && k.Event == n.Event && k.Refund == n.Refund:
+			return resultDuplicate
+		}
+	}
+	contradicts := func(k Notification) bool {
+		return k.Kind == "refund" && n.Kind == "refund" && k.Unusable == "" && k.RefundID == n.RefundID &&
+			(k.Refund != n.Refund || k.Event == "succeeded" && n.Event == "refused" ||
+				k.Event == "refused" && n.Event == "succeeded")
+	}
+	if slices.ContainsFunc(before.Notifications, contradicts) {
+		return resultConflict
+	}
+	return resultRecorded
+}
+
+func judgePayment(n Notification, before Facts, after Position) string {
+	ps := before.payments()
+	if !n.inRupees() && !slices.ContainsFunc(ps, Notification.inRupees) {
+		return resultReview
+	}
+	same := func(k Notification) bool {
+		return k.Amount == n.Amount && k.OrderID == n.OrderID && (k.Currency == n.Currency || k.inRupees() && n.inRupees())
+	}
+	if slices.ContainsFunc(ps, func(k Notification) bool { return same(k) && k.Status == n.Status }) {
+		return resultDuplicate
+	}
+	if n.Status == "pending" {
+		return resultRecorded
+	}
+	if slices.ContainsFunc(ps, func(k Notification) bool {
+		return k.Status != "pending" && !(same(k) && k.Status == n.Status)
+	}) || deniedBy(before, n) {
+		return resultConflict
+	}
+	switch {
+	case n.Status != "success":
+		return resultRecorded
+	case after.Partner != "":
+		return resultCredited
+	}
+	return resultUnattributed
+}
+
+// deniedBy reports whether the last word on the transaction, of a person or the API, is another one
+// than the message's.
+func deniedBy(f Facts, n Notification) bool {
+	if d := lastDecision(f); d != nil {
+		return d.Agree != (n.Status == "success") || d.Amount > 0 && d.Amount != n.Amount
+	}
+	if a := lastAnswer(f); a != nil {
+		return a.Result != n.Status || a.Result == "success" && a.Amount != n.Amount
+	}
+	return false
+}
+
+func (t *tx) bookNotification(n Notification, subject string, body []byte) error {
+	salt := make([]byte, 16)
+	rand.Read(salt)
+	mac := hmac.New(sha256.New, salt)
+	mac.Write(body)
+	seq, err := t.book("notifications", n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result,
+		n.Why, n.Unusable, n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt, n.Reference,
+		n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown, n.RefundID, n.Event, n.Refund, n.RefundsSum,
+		n.DisputeID, n.Dispute, n.Disputed, mac.Sum(nil))
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO bodies VALUES (?, ?, ?)", seq, salt, body)
+}
+
+func (t *tx) countDelivery(seq int64) error {
+	return t.exec("INSERT INTO deliveries VALUES (?, 2, ?) ON CONFLICT DO UPDATE SET times = times + 1, "+
+		"last_at = excluded.last_at", seq, t.now.UnixMilli())
+}
+
+// alias is the keyed hash by which the facts know a customer; the value itself stays erasable.
+func (t *tx) alias(kind, value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	var salt string
+	if err := t.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil, &salt); err != nil {
+		return "", err
+	}
+	alias := aliasOf(salt, kind, value)
+	return alias, t.exec("INSERT INTO customers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", alias, kind, value)
+}
+
+func aliasOf(salt, kind, value string) string {
+	mac := hmac.New(sha256.New, []byte(salt))
+	mac.Write([]byte(kind + ":" + value))
+	return hex.EncodeToString(mac.Sum(nil)[:12])
+}
+
+// redecide works a known transaction out afresh after a fact about it was booked.
+func (t *tx) redecide(txn *transaction) (Position, error) {
+	known, err := t.notifications(txn.TxnID)
+	if err != nil {
+		return Position{}, err
+	}
+	f, err := t.facts(txn.TxnID, known, txn)
+	if err != nil {
+		return Position{}, err
+	}
+	p := decide(f, t.terms)
+	_, err = t.settle(txn.TxnID, txn, p)
+	return p, err
+}
+
+// fixIfDue records, before a new fact is booked, that the commission has become due under the facts
+// so far: bindings, customers and programs no longer move it.
+func (t *tx) fixIfDue(txn *transaction) error {
+	if txn == nil {
+		return nil
+	}
+	c, err := t.commission(txn.ID)
+	if c == nil || err != nil {
+		return err
+	}
+	if state, _ := c.State(t.now); state != "due" {
+		return nil
+	}
+	var fixed int
+	if err := t.one("SELECT count(*) FROM dues WHERE txn_id = ?", args{txn.TxnID}, &fixed); err != nil || fixed > 0 {
+		return err
+	}
+	_, err = t.book("dues", t.now, txn.TxnID, c.Partner, c.Basis, txn.Value, c.Rate.BPS, c.Rate.Flat, c.Program)
+	return err
+}
+
+// settle writes a position down: the transaction, its candidates, its commission, and in the ledger
+// the difference to what is booked. txn is nil for a transaction not seen before.
+func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, error) {
+	now := transactionOf(t.store.mid, txnID, p)
+	// Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of this payment, whatever
+	// brought the news of it, and its id is the primary key of the commission.
+	if err := t.one("INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, currency, "+
+		"paid_at, first_at, refunded, confirmation, conflict, customer, partner, basis, value, why) "+
+		"VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
+		"ON CONFLICT (gateway, mid, txn_id) DO UPDATE SET order_id = excluded.order_id, "+
+		"status = excluded.status, amount = excluded.amount, currency = excluded.currency, "+
+		"paid_at = excluded.paid_at, first_at = excluded.first_at, refunded = excluded.refunded, "+
+		"confirmation = excluded.confirmation, conflict = excluded.conflict, customer = excluded.customer, "+
+		"partner = excluded.partner, basis = excluded.basis, value = excluded.value, why = excluded.why "+
+		"RETURNING id",
+		args{now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency, now.PaidAt.UnixMilli(),
+			now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation, now.Conflict, now.Customer, now.Partner,
+			now.Basis, now.Value, now.Why}, &now.ID); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(t.writeCandidates(now.ID, txn != nil, p.Candidates),
+		t.writeCommission(now.ID, p.commission(txnID)), t.bookDifference(now, txn != nil, p)); err != nil {
+		return nil, err
+	}
+	if txn == nil {
+		txn = &transaction{}
+	}
+	return &now, t.redecideCustomer(*txn, now)
+}
+
+// transactionOf is the row of a position.
+func transactionOf(mid, txnID string, p Position) transaction {
+	return transaction{
+		Gateway: "paytm", MID: mid, TxnID: txnID, OrderID: p.OrderID, Status: p.Status, Amount: p.Amount,
+		Currency: p.Currency, PaidAt: p.PaidAt, FirstAt: p.FirstAt, Refunded: p.Refunded,
+		Confirmation: p.Confirmation, Conflict: p.Conflict, Customer: p.Customer, Partner: p.Partner,
+		Basis: p.Basis, Value: p.Value, Why: p.Why,
+	}
+}
+
+func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
+	if known {
+		if err := t.exec("DELETE FROM attributions WHERE txn = ?", id); err != nil {
+			return err
+		}
+	}
+	for rank, c := range cs {
+		if err := t.exec("INSERT INTO attributions VALUES (?, ?, ?, ?, ?, ?, ?)",
+			id, rank, c.Basis, c.Value, c.Partner, c.Verdict, c.counts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) writeCommission(id int64, c *Commission) error {
+	if c == nil {
+		return t.exec("DELETE FROM commissions WHERE txn = ?", id)
+	}
+	return t.exec("INSERT OR REPLACE INTO commissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		id, c.Partner, c.Amount, c.Reversed, c.Void, c.Currency, c.Basis, c.Rate.BPS, c.Rate.Flat, c.Program,
+		c.PaidAt.UnixMilli(), c.DueAt.UnixMilli(), strings.Join(c.Blocks, " "))
+}
+
+// bookDifference makes the ledger say what the position says: whoever should have nothing is taken
+// back, and the partner gets or gives back the difference.
+func (t *tx) bookDifference(txn transaction, known bool, p Position) error {
+	want := map[string]int64{}
+	if p.Partner != "" {
+		want[p.Partner] = p.Earned - p.Reversed
+	}
+	if known {
+		booked, err := t.booked(txn.ID)
+		if err != nil {
+			return err
+		}
+		for partner, amount := range booked {
+			want[partner] -= amount
+		}
+	}
+	partners := slices.Sorted(maps.Keys(want))
+	for _, partner := range partners { // what is taken back first, so that an auditor reads it in order
+		if want[partner] < 0 {
+			if err := t.entry("reverse", "partner:"+partner, "expense", -want[partner], txn, partner); err != nil {
+				return err
+			}
+		}
+	}
+	for _, partner := range partners {
+		if want[partner] > 0 {
+			if err := t.entry("earn", "expense", "partner:"+partner, want[partner], txn, partner); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// booked is what the ledger holds of one transaction, by partner.
+func (r rows) booked(id int64) (map[string]int64, error) {
+	sums := map[string]int64{}
+	err := r.each("SELECT partner, sum(CASE kind WHEN 'earn' THEN amount WHEN 'reverse' THEN -amount ELSE 0 END) "+
+		"FROM entries WHERE txn = ? GROUP BY partner", args{id}, func(scan func(...any) error) error {
+		var partner string
+		var sum int64
+		err := scan(&partner, &sum)
+		sums[partner] = sum
+		return err
+	})
+	return sums, err
+}
+
+// entry books one transfer and moves the balances of both accounts.
+func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction, partner string) error {
+	end := make([]byte, sha256.Size)
+	err := t.one("SELECT hash FROM accounts WHERE name = ?", args{"partner:" + partner}, &end)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	_, end, err = t.bookEntry(end, t.now, kind, debit, credit, amount, txn.Currency, txn.ID, txn.TxnID, partner)
+	if err != nil {
+		return err
+	}
+	for _, move := range []struct {
+		account string
+		amount  int64
+	}{{debit, -amount}, {credit, amount}} {
+		hash := []byte{}
+		if move.account == "partner:"+partner {
+			hash = end
+		}
+		if err := t.exec("INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "+
+			"balance = balance + excluded.balance, hash = excluded.hash", move.account, move.amount, hash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redecideCustomer works out again the other payments of a customer when who first brought that
+// customer may have changed. Twice over in order of payment: a payment leans only on earlier ones,
+// and the verdicts of earlier ones name later ones.
+func (t *tx) redecideCustomer(before, after transaction) error {
+	if after.Customer == "" || t.inCustomer || !t.terms.anyLifetime() || before.brings() == after.brings() {
+		return nil
+	}
+	t.inCustomer = true
+	defer func() { t.inCustomer = false }()
+	for range 2 {
+		ids, err := t.transactionIDs("customer = ? AND id <> ? ORDER BY paid_at, txn_id", after.Customer, after.ID)
+		if err != nil {
+			return err
+		}
+		if err := t.redecideAll(ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// brings is what other payments of the customer depend on, as one comparable value.
+func (t transaction) brings() [3]string {
+	if t.Partner == "" || t.Basis == "customer" || t.Confirmation == denied {
+		return [3]string{}
+	}
+	return [3]string{t.Customer, t.Partner, t.PaidAt.Format(time.RFC3339Nano)}
+}
+
+// redecideAll works transactions out afresh, those found due fixed first.
+func (t *tx) redecideAll(txnIDs []string) error {
+	for _, id := range txnIDs {
+		txn, err := t.transaction(id)
+		if err != nil {
+			return err
+		}
+		if err := t.fixIfDue(txn); err != nil {
+			return err
+		}
+		if _, err := t.redecide(txn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RecordClick stores a visit. It counts from the moment it is durable.
+func (s *Store) RecordClick(ctx context.Context, c Click) error {
+	return s.write(ctx, s.clicks, func(t *tx) error {
+		_, err := t.book("clicks", t.now, c.ID, c.Partner, c.Sub, c.Counted)
+		return err
+	})
+}
+
+// BindOrder stores what the shop says about an order: bound the first time, same when it says the
+// same again, replaced when it changed. errOrderTaken when it changed after a success for the order
+// was stored; a first binding is lawful at any time.
+func (s *Store) BindOrder(ctx context.Context, o Order, customer string) (result string, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) (err error) {
+		if o.Customer, err = t.alias("customer", customer); err != nil {
+			return err
+		}
+		result, err = t.bindOrder(o)
+		return err
+	})
+	return result, err
+}
+
+func (t *tx) bindOrder(o Order) (string, error) {
+	old, err := t.order(o.ID)
+	if err != nil {
+		return "", err
+	}
+	if old != nil && old.says() == o.says() {
+		return "same", nil
+	}
+	txns, err := t.transactionsOfOrder(o.ID)
+	if err != nil {
+		return "", err
+	}
+	result := "bound"
+	if old != nil {
+		result = "replaced"
+		for _, txn := range txns {
+			if taken, err := t.hasSuccess(txn); taken || err != nil {
+				return "", cmp.Or(err, errOrderTaken)
+			}
+		}
+	}
+	for _, txn := range txns {
+		if err := t.fixIfDue(txn); err != nil {
+			return "", err
+		}
+	}
+	if _, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount); err != nil {
+		return "", err
+	}
+	for _, txn := range txns {
+		if _, err := t.redecide(txn); err != nil {
+			return "", err
+		}
+	}
+	return result, nil
+}
+
+// says is a binding's content, without its place and time.
+func (o Order) says() Order {
+	o.Seq, o.At = 0, time.Time{}
+	return o
+}
+
+func (t *tx) hasSuccess(txn *transaction) (bool, error) {
+	known, err := t.notifications(txn.TxnID)
+	return slices.ContainsFunc(Facts{Notifications: known}.payments(), succeeded), err
+}
+
+// Decide books a person's word on a transaction. errNotFound for an unknown one; a decisionError
+// when the word leaves the amount open or names one that nobody has stated.
+func (s *Store) Decide(ctx context.Context, txnID string, d Decision) error {
+	return s.write(ctx, s.payments, func(t *tx) error {
+		txn, err := t.transaction(txnID)
+		if err != nil {
+			return err
+		}
+		if txn == nil {
+			return errNotFound
+		}
+		if d.Agree {
+			if err := t.checkAgreement(txn, d.Amount); err != nil {
+				return err
+			}
+		}
+		if err := t.fixIfDue(txn); err != nil {
+			return err
+		}
+		if _, err := t.book("decisions", t.now, txnID, d.Agree, d.Amount, d.Reason); err != nil {
+			return err
+		}
+		if err := t.exec("DELETE FROM polls WHERE txn = ?", txn.ID); err != nil {
+			return err
+		}
+		_, err = t.redecide(txn)
+		return err
+	})
+}
+
+// decisionError says what a person's word lacks.
+type decisionError struct{ text string }
+
+func (e decisionError) Error() string { return e.text }
+
+func (t *tx) checkAgreement(txn *transaction, amount int64) error {
+	known, err := t.notifications(txn.TxnID)
+	if err != nil {
+		return err
+	}
+	f, err := t.facts(txn.TxnID, known, txn)
+	if err != nil {
+		return err
+	}
+	var stated []int64
+	for _, n := range f.payments() {
+		if n.inRupees() {
+			stated = append(stated, n.Amount)
+		}
+	}
+	if a := lastAnswer(f); a != nil && a.Amount > 0 {
+		stated = append(stated, a.Amount)
+	}
+	slices.Sort(stated)
+	stated = slices.Compact(stated)
+	var words []string
+	for _, s := range stated {
+		words = append(words, decimal(s))
+	}
+	list := strings.Join(words, ", ")
+	switch {
+	case len(stated) == 0:
+		return decisionError{"no message states an amount in rupees for this payment: it can only be denied"}
+	case amount == 0 && len(stated) > 1:
+		return decisionError{"the amounts " + list + " were stated: say which with -amount"}
+	case amount != 0 && !slices.Contains(stated, amount):
+		return decisionError{"nobody stated " + decimal(amount) + ", only " + list}
+	}
+	return nil
+}

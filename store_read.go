@@ -1,0 +1,403 @@
+package main
+
+// What the store reads: the facts of one transaction, and the rows behind them. These run on the
+// writer's connection inside a batch and on a reader's snapshot alike.
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// transaction is a payment as it stands: derived from the facts, except that its row exists.
+type transaction struct {
+	ID           int64
+	Gateway      string
+	MID          string
+	TxnID        string
+	OrderID      string
+	Status       string
+	Amount       int64
+	Currency     string
+	PaidAt       time.Time
+	FirstAt      time.Time
+	Refunded     int64
+	Confirmation string
+	Conflict     string
+	Customer     string
+	Partner      string
+	Basis        string
+	Value        string
+	Why          string
+}
+
+const transactionColumns = "id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, " +
+	"refunded, confirmation, conflict, customer, partner, basis, value, why"
+
+func scanTransaction(scan func(...any) error) (*transaction, error) {
+	var t transaction
+	var paid, first int64
+	err := scan(&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount, &t.Currency, &paid, &first,
+		&t.Refunded, &t.Confirmation, &t.Conflict, &t.Customer, &t.Partner, &t.Basis, &t.Value, &t.Why)
+	t.PaidAt, t.FirstAt = fromMillis(&paid), fromMillis(&first)
+	return &t, err
+}
+
+// confirmationAt reads waiting as expired once nothing was known for expiry after the first receipt.
+func (t transaction) confirmationAt(now time.Time) string {
+	if t.Confirmation == waiting && now.Sub(t.FirstAt) >= expiry {
+		return expired
+	}
+	return t.Confirmation
+}
+
+// transaction returns the payment with this TXNID, nil when none is known.
+func (r rows) transaction(txnID string) (*transaction, error) {
+	ts, err := r.transactions("WHERE gateway = 'paytm' AND mid = (SELECT value FROM settings WHERE name = 'mid') "+
+		"AND txn_id = ?", txnID)
+	if len(ts) == 0 || err != nil {
+		return nil, err
+	}
+	return ts[0], nil
+}
+
+func (r rows) transactions(where string, a ...any) ([]*transaction, error) {
+	var ts []*transaction
+	err := r.each("SELECT "+transactionColumns+" FROM transactions "+where, a, func(scan func(...any) error) error {
+		t, err := scanTransaction(scan)
+		ts = append(ts, t)
+		return err
+	})
+	return ts, err
+}
+
+func (r rows) transactionIDs(where string, a ...any) ([]string, error) {
+	var ids []string
+	err := r.each("SELECT txn_id FROM transactions WHERE "+where, a, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// facts gathers what is known about one transaction; txn is nil when it was not seen before, and
+// then nothing but messages and bindings can exist.
+func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Facts, error) {
+	return w.factsUnder(w.terms, txnID, known, txn)
+}
+
+func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *transaction) (Facts, error) {
+	f := Facts{TxnID: txnID, Notifications: known}
+	var err error
+	if txn != nil {
+		if err = errors.Join(r.answers(&f), r.decisions(&f), r.due(&f)); err != nil {
+			return f, err
+		}
+	}
+	suffixes := t.anySuffix()
+	f.Orders, f.Clicks = map[string]Order{}, map[string]Click{}
+	for _, n := range f.payments() {
+		if _, ok := f.Orders[n.OrderID]; ok {
+			continue
+		}
+		o, err := r.orderMatching(n.OrderID, suffixes)
+		if err != nil {
+			return f, err
+		}
+		if o != nil {
+			f.Orders[n.OrderID] = *o
+		}
+	}
+	if err := r.clicksOf(&f); err != nil {
+		return f, err
+	}
+	if t.anyLifetime() {
+		err = r.broughtOf(&f)
+	}
+	return f, err
+}
+
+const notificationColumns = "seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id, " +
+	"status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown, refund_id, event, " +
+	"refund, refunds_sum, dispute_id, dispute, disputed"
+
+// notifications returns the distinct messages about a subject, in order of booking.
+func (r rows) notifications(subject string) ([]Notification, error) {
+	var ns []Notification
+	err := r.each("SELECT "+notificationColumns+" FROM notifications WHERE subject = ? ORDER BY seq", args{subject},
+		func(scan func(...any) error) error {
+			n, err := scanNotification(scan)
+			ns = append(ns, n)
+			return err
+		})
+	return ns, err
+}
+
+func scanNotification(scan func(...any) error) (n Notification, err error) {
+	var at int64
+	var paid *int64
+	err = scan(&n.Seq, &at, &n.Gateway, &n.Identity, &n.Kind, &n.Type, &n.Result, &n.Why, &n.Unusable, &n.MID, &n.TxnID,
+		&n.OrderID, &n.Status, &n.Amount, &n.Currency, &paid, &n.Reference, &n.POS, &n.Campaign, &n.Customer, &n.Mode,
+		&n.Unknown, &n.RefundID, &n.Event, &n.Refund, &n.RefundsSum, &n.DisputeID, &n.Dispute, &n.Disputed)
+	n.At, n.PaidAt = fromMillis(&at), fromMillis(paid)
+	return n, err
+}
+
+func (r rows) answers(f *Facts) error {
+	return r.each("SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, code, text, definite "+
+		"FROM answers WHERE about = ? ORDER BY seq", args{f.TxnID}, func(scan func(...any) error) error {
+		var a Answer
+		var at int64
+		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount, &a.Reference, &a.POS,
+			&a.Code, &a.Text, &a.Definite)
+		a.At = fromMillis(&at)
+		f.Answers = append(f.Answers, a)
+		return err
+	})
+}
+
+func (r rows) decisions(f *Facts) error {
+	return r.each("SELECT seq, at, agree, amount, reason FROM decisions WHERE txn_id = ? ORDER BY seq",
+		args{f.TxnID}, func(scan func(...any) error) error {
+			var d Decision
+			var at int64
+			err := scan(&d.Seq, &at, &d.Agree, &d.Amount, &d.Reason)
+			d.At = fromMillis(&at)
+			f.Decisions = append(f.Decisions, d)
+			return err
+		})
+}
+
+func (r rows) due(f *Facts) error {
+	var d Due
+	var at int64
+	err := r.one("SELECT seq, at, partner, basis, value, rate_bps, flat, program FROM dues WHERE txn_id = ?",
+		args{f.TxnID}, &d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	d.At = fromMillis(&at)
+	f.Due = &d
+	return err
+}
+
+// order returns the binding in force of exactly this order id, nil when there is none.
+func (r rows) order(id string) (*Order, error) {
+	var o Order
+	var at int64
+	err := r.one("SELECT seq, at, order_id, click_id, promo_code, customer, amount FROM orders WHERE order_id = ? "+
+		"ORDER BY seq DESC LIMIT 1", args{id}, &o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	o.At = fromMillis(&at)
+	return &o, err
+}
+
+// orderMatching finds the binding for the order id of a payment: exactly, else, where the program
+// has an order suffix, without the timestamp that shop plugins append.
+func (r rows) orderMatching(id string, suffixes bool) (*Order, error) {
+	o, err := r.order(id)
+	if o != nil || err != nil || !suffixes {
+		return o, err
+	}
+	if bare := withoutTimestamp(id); bare != id {
+		return r.order(bare)
+	}
+	return nil, nil
+}
+
+// withoutTimestamp cuts what Paytm's WooCommerce and Magento plugins append: the last "_" and
+// exactly 14 digits after it.
+func withoutTimestamp(id string) string {
+	i := strings.LastIndexByte(id, '_')
+	if i < 1 || len(id)-i-1 != 14 {
+		return id
+	}
+	for _, c := range id[i+1:] {
+		if c < '0' || c > '9' {
+			return id
+		}
+	}
+	return id[:i]
+}
+
+// transactionsOfOrder finds the payments that a binding of this order concerns.
+func (w *writer) transactionsOfOrder(id string) ([]*transaction, error) {
+	known, err := w.rows.transactions("WHERE order_id = ?", id)
+	if err != nil || !w.terms.anySuffix() {
+		return known, err
+	}
+	// "_" and digits sort between id+"_" and id+"`".
+	longer, err := w.rows.transactions("WHERE order_id > ? AND order_id < ?", id+"_", id+"`")
+	longer = slices.DeleteFunc(longer, func(t *transaction) bool { return withoutTimestamp(t.OrderID) != id })
+	return append(known, longer...), err
+}
+
+// clicksOf loads the clicks that the order, or a reference, names.
+func (r rows) clicksOf(f *Facts) error {
+	var ids []string
+	for _, o := range f.Orders {
+		ids = append(ids, o.ClickID)
+	}
+	for _, n := range f.Notifications {
+		ids = append(ids, n.Reference, n.POS)
+	}
+	for _, a := range f.Answers {
+		ids = append(ids, a.Reference, a.POS)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if id == "" {
+			continue
+		}
+		c, err := r.click(id)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			f.Clicks[id] = *c
+		}
+	}
+	return nil
+}
+
+func (r rows) click(id string) (*Click, error) {
+	var c Click
+	var at int64
+	err := r.one("SELECT seq, at, id, partner, sub, counted FROM clicks WHERE id = ?", args{id},
+		&c.Seq, &at, &c.ID, &c.Partner, &c.Sub, &c.Counted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	c.At = fromMillis(&at)
+	return &c, err
+}
+
+// broughtOf finds, for each customer that the facts name, who first brought them: the earliest
+// payment, this one left out, that was attributed on another basis than the customer.
+func (r rows) broughtOf(f *Facts) error {
+	f.Brought = map[string]Brought{}
+	var aliases []string
+	for _, o := range f.Orders {
+		aliases = append(aliases, o.Customer)
+	}
+	for _, n := range f.Notifications {
+		aliases = append(aliases, n.Customer)
+	}
+	slices.Sort(aliases)
+	for _, alias := range slices.Compact(aliases) {
+		if alias == "" {
+			continue
+		}
+		var b Brought
+		var paid int64
+		err := r.one("SELECT partner, txn_id, paid_at FROM transactions WHERE customer = ? AND customer <> '' "+
+			"AND partner <> '' AND basis <> 'customer' AND confirmation <> 'denied' AND txn_id <> ? "+
+			"ORDER BY paid_at, txn_id LIMIT 1", args{alias, f.TxnID}, &b.Partner, &b.TxnID, &paid)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b.PaidAt = fromMillis(&paid)
+		f.Brought[alias] = b
+	}
+	return nil
+}
+
+// commission returns what a transaction earns, nil when nobody does.
+func (r rows) commission(id int64) (*Commission, error) {
+	var found *Commission
+	err := r.commissions("WHERE txn = ?", args{id}, func(c Commission) error {
+		found = &c
+		return nil
+	})
+	return found, err
+}
+
+func (r rows) commissions(where string, a args, row func(Commission) error) error {
+	return r.each("SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat, "+
+		"c.program, c.paid_at, c.due_at, c.blocks FROM commissions c JOIN transactions t ON t.id = c.txn "+where, a,
+		func(scan func(...any) error) error {
+			var c Commission
+			var paid, due int64
+			var blocks string
+			if err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency, &c.Basis, &c.Rate.BPS,
+				&c.Rate.Flat, &c.Program, &paid, &due, &blocks); err != nil {
+				return err
+			}
+			c.PaidAt, c.DueAt, c.Blocks = fromMillis(&paid), fromMillis(&due), strings.Fields(blocks)
+			return row(c)
+		})
+}
+
+// Backup writes a consistent copy of the database to a new file, readable by its owner only.
+func (s *Store) Backup(ctx context.Context, target string) error {
+	f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	conn, err := s.readers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// VACUUM INTO takes an empty file for a new one.
+	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
+		return errors.Join(err, os.Remove(target))
+	}
+	return nil
+}
+
+// sqliteVersion is that of the SQLite inside.
+func sqliteVersion() (version string, err error) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return "", err
+	}
+	err = errors.Join(db.QueryRow("SELECT sqlite_version()").Scan(&version), db.Close())
+	return version, err
+}
+
+// inspectDatabase looks at a database without changing it.
+func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
+	db, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return "", unopenable(path, err)
+	}
+	defer conn.Close()
+	w := &writer{store: &Store{path: path}, rows: rows{ctx: context.Background(), conn: conn}}
+	files, err := schemaFiles.ReadDir("schema")
+	if err != nil {
+		return "", err
+	}
+	have, err := w.schemaVersion(len(files))
+	if err != nil {
+		return "", err
+	}
+	if err := w.compareClaim(o); err != nil {
+		return "", err
+	}
+	var payments int64
+	if err := w.one("SELECT count(*) FROM transactions", nil, &payments); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("schema %d of %d, %s, %s", have, len(files), o.Environment, plural(payments, "payment")), nil
+}

@@ -1,0 +1,355 @@
+package main
+
+// The store's acts on terms: the program, partners and their codes, and the keys of the API.
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// loadTerms reads every version of the terms.
+func (r rows) loadTerms() (*Terms, error) {
+	t := &Terms{partners: map[string][]Partner{}, codes: map[string]Code{}}
+	err := r.each("SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, precedence, "+
+		"lifetime_months, confirm, order_suffix FROM programs ORDER BY seq", nil, func(scan func(...any) error) error {
+		var p Program
+		var at, hold, window int64
+		var precedence string
+		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window, &p.Model, &precedence,
+			&p.Lifetime, &p.Confirm, &p.OrderSuffix)
+		p.At, p.Precedence = fromMillis(&at), strings.Fields(precedence)
+		p.Hold, p.Window = time.Duration(hold)*time.Second, time.Duration(window)*time.Second
+		t.programs = append(t.programs, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.each("SELECT seq, at, code, rate_bps, flat, state FROM partners ORDER BY seq", nil,
+		func(scan func(...any) error) error {
+			var p Partner
+			var at int64
+			err := scan(&p.Seq, &at, &p.Code, &p.Rate.BPS, &p.Rate.Flat, &p.State)
+			p.At = fromMillis(&at)
+			t.partners[p.Code] = append(t.partners[p.Code], p)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return t, r.each("SELECT seq, at, code, kind, partner FROM codes ORDER BY seq", nil,
+		func(scan func(...any) error) error {
+			var c Code
+			var at int64
+			err := scan(&c.Seq, &at, &c.Code, &c.Kind, &c.Partner)
+			c.At = fromMillis(&at)
+			t.codes[strings.ToLower(c.Code)] = c
+			return err
+		})
+}
+
+// anyLifetime and anySuffix: some version of the program asks for it.
+func (t *Terms) anyLifetime() bool {
+	return slices.ContainsFunc(t.programs, func(p Program) bool { return p.Lifetime > 0 })
+}
+
+func (t *Terms) anySuffix() bool {
+	return slices.ContainsFunc(t.programs, func(p Program) bool { return p.OrderSuffix != "" })
+}
+
+// termsChanged makes a change to the terms visible to the rest of the batch and to other processes,
+// and works out again the payments it concerns: those paid from its second on, which exist when a
+// payment's stated time lies ahead of our clock, and those named in also.
+func (t *tx) termsChanged(also []string) error {
+	t.head.terms = t.head.seq
+	if err := t.reloadTerms(); err != nil {
+		return err
+	}
+	ids, err := t.transactionIDs("paid_at >= ?", t.now.Truncate(time.Second).UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, id := range also {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return t.redecideAll(ids)
+}
+
+// AdoptProgram makes the terms of the configuration the version in force, if they say anything new;
+// onlyFirst leaves a database alone that has terms already. It reports whether a version was added.
+func (s *Store) AdoptProgram(ctx context.Context, p Program, onlyFirst bool) (added bool, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		added = false
+		if len(t.terms.programs) > 0 && (onlyFirst || t.terms.latest().same(p)) {
+			return nil
+		}
+		added = true
+		if _, err := t.book("programs", t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold, p.Window, p.Model,
+			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix); err != nil {
+			return err
+		}
+		return t.termsChanged(nil)
+	})
+	return added, err
+}
+
+// PartnerChange is what a merchant says about a partner. Nil pointers leave things as they are.
+type PartnerChange struct {
+	Code       string
+	Name       *string
+	Email      *string
+	VPA        *string
+	Rate       *Rate
+	State      string // "" leaves it
+	Promos     []string
+	References []string
+}
+
+var (
+	codePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
+	referencePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_@.=-]{0,63}$`)
+)
+
+// codeTaken says who holds a code already.
+type codeTaken struct{ Code Code }
+
+func (e codeTaken) Error() string {
+	return fmt.Sprintf("%s is taken: it is a %s of partner %s, and codes never move", e.Code.Code, e.Code.Kind,
+		e.Code.Partner)
+}
+
+// AddPartner makes a partner. It returns how many earlier payments carried one of the partner's
+// codes and are credited now.
+func (s *Store) AddPartner(ctx context.Context, c PartnerChange) (healed int, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		healed, err = t.changePartner(c, Partner{Code: c.Code, State: "active"}, true)
+		return err
+	})
+	return healed, err
+}
+
+// SetPartner changes a partner from now on; errNotFound for an unknown one.
+func (s *Store) SetPartner(ctx context.Context, c PartnerChange) (healed int, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		p, ok := t.terms.partner(c.Code)
+		if !ok {
+			return errNotFound
+		}
+		healed, err = t.changePartner(c, p, false)
+		return err
+	})
+	return healed, err
+}
+
+func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, err error) {
+	before := p
+	if c.Rate != nil {
+		p.Rate = *c.Rate
+	}
+	p.State = cmp.Or(c.State, p.State)
+	if isNew || p != before {
+		if isNew {
+			if err := t.bookCode(c.Code, "partner", p.Code); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := t.book("partners", t.now, p.Code, p.Rate.BPS, p.Rate.Flat, p.State); err != nil {
+			return 0, err
+		}
+	}
+	for _, kind := range []struct {
+		name  string
+		codes []string
+	}{{"promo", c.Promos}, {"reference", c.References}} {
+		for _, code := range kind.codes {
+			if err := t.bookCode(code, kind.name, p.Code); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := t.writeContact(p.Code, c); err != nil {
+		return 0, err
+	}
+	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
+	if err != nil {
+		return 0, err
+	}
+	if err := t.termsChanged(carried); err != nil {
+		return 0, err
+	}
+	for _, id := range carried {
+		if txn, err := t.transaction(id); err == nil && txn.Partner == p.Code {
+			healed++
+		}
+	}
+	return healed, nil
+}
+
+func (t *tx) bookCode(code, kind, partner string) error {
+	if held, ok := t.terms.codes[strings.ToLower(code)]; ok {
+		if held.Kind == kind && held.Partner == partner && kind != "partner" {
+			return nil
+		}
+		return codeTaken{held}
+	}
+	if _, err := t.book("codes", t.now, code, kind, partner); err != nil {
+		return err
+	}
+	t.head.terms = t.head.seq
+	return t.reloadTerms()
+}
+
+func (t *tx) writeContact(partner string, c PartnerChange) error {
+	if err := t.exec("INSERT INTO contacts VALUES (?, '', '', '') ON CONFLICT DO NOTHING", partner); err != nil {
+		return err
+	}
+	for _, set := range []struct {
+		column string
+		value  *string
+	}{{"name", c.Name}, {"email", c.Email}, {"vpa", c.VPA}} {
+		if set.value == nil {
+			continue
+		}
+		if err := t.exec("UPDATE contacts SET "+set.column+" = ? WHERE partner = ?", *set.value, partner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carrying finds the payments that named one of these codes when nobody held it.
+func (r rows) carrying(codes []string) ([]string, error) {
+	var ids []string
+	for _, code := range codes {
+		found, err := r.transactionIDs("id IN (SELECT txn FROM attributions WHERE partner = '' "+
+			"AND value = ? COLLATE NOCASE)", code)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, found...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// PartnerRow is a partner as lists show it.
+type PartnerRow struct {
+	Partner
+	Name, Email, VPA   string
+	Promos, References []string
+}
+
+// partnerRows lists every partner's latest version, by code.
+func (r rows) partnerRows() ([]PartnerRow, error) {
+	t, err := r.loadTerms()
+	if err != nil {
+		return nil, err
+	}
+	var list []PartnerRow
+	for _, versions := range t.partners {
+		row := PartnerRow{Partner: versions[len(versions)-1], Promos: []string{}, References: []string{}}
+		err := r.one("SELECT name, email, vpa FROM contacts WHERE partner = ?", args{row.Code},
+			&row.Name, &row.Email, &row.VPA)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		list = append(list, row)
+	}
+	slices.SortFunc(list, func(a, b PartnerRow) int { return cmp.Compare(a.Code, b.Code) })
+	for i := range list {
+		for _, c := range t.codes {
+			switch {
+			case c.Partner != list[i].Code:
+			case c.Kind == "promo":
+				list[i].Promos = append(list[i].Promos, c.Code)
+			case c.Kind == "reference":
+				list[i].References = append(list[i].References, c.Code)
+			}
+		}
+		slices.Sort(list[i].Promos)
+		slices.Sort(list[i].References)
+	}
+	return list, nil
+}
+
+// Key is a key of the API as lists show it; the key itself is nowhere.
+type Key struct {
+	Name    string
+	Scope   string // orders, read, metrics
+	Created time.Time
+	Revoked time.Time // zero while it works
+}
+
+var errKeyExists = errors.New("a key of this name exists")
+
+// AddKey makes a key and returns it, the only time it is ever seen.
+func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) {
+	secret := "hissa_" + scope + "_" + randomText()
+	hash := sha256.Sum256([]byte(secret))
+	return secret, s.write(ctx, s.payments, func(t *tx) error {
+		var taken int
+		if err := t.one("SELECT count(*) FROM keys WHERE name = ?", args{name}, &taken); err != nil {
+			return err
+		}
+		if taken > 0 {
+			return errKeyExists
+		}
+		return t.exec("INSERT INTO keys VALUES (?, ?, ?, ?, NULL)", name, scope, hash[:], t.now.UnixMilli())
+	})
+}
+
+// RevokeKey ends a key; errNotFound when no working key has this name.
+func (s *Store) RevokeKey(ctx context.Context, name string) error {
+	return s.write(ctx, s.payments, func(t *tx) error {
+		var working int
+		if err := t.one("SELECT count(*) FROM keys WHERE name = ? AND revoked_at IS NULL", args{name}, &working); err != nil {
+			return err
+		}
+		if working == 0 {
+			return errNotFound
+		}
+		return t.exec("UPDATE keys SET revoked_at = ? WHERE name = ?", t.now.UnixMilli(), name)
+	})
+}
+
+// keys lists the keys by name.
+func (r rows) keys() ([]Key, error) {
+	list := []Key{}
+	err := r.each("SELECT name, scope, created_at, revoked_at FROM keys ORDER BY name", nil,
+		func(scan func(...any) error) error {
+			var k Key
+			var created int64
+			var revoked *int64
+			err := scan(&k.Name, &k.Scope, &created, &revoked)
+			k.Created, k.Revoked = fromMillis(&created), fromMillis(revoked)
+			list = append(list, k)
+			return err
+		})
+	return list, err
+}
+
+// HasKey reports whether this key works and has the scope. The look-up is by hash, so its time says
+// nothing about the key.
+func (s *Store) HasKey(ctx context.Context, secret, scope string) (bool, error) {
+	hash := sha256.Sum256([]byte(secret))
+	var found int
+	err := s.read(ctx, func(r rows) error {
+		return r.one("SELECT count(*) FROM keys WHERE hash = ? AND scope = ? AND revoked_at IS NULL",
+			args{hash[:], scope}, &found)
+	})
+	return found > 0, err
+}
+
+// randomText is 130 random bits in lower-case letters and digits.
+func randomText() string { return strings.ToLower(rand.Text()) }

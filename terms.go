@@ -1,0 +1,137 @@
+package main
+
+// Terms: the program's versions, the partners' versions and the codes that name a partner, as one
+// read-only snapshot that the pure position consults.
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Program is one version of the terms. It counts for payments from the second it was changed in;
+// the first version covers all time before it.
+type Program struct {
+	Seq         int64
+	At          time.Time
+	Rate        Rate
+	ExcludeTax  int64 // basis points
+	Hold        time.Duration
+	Window      time.Duration
+	Model       string // last-click or first-click
+	Precedence  []string
+	Lifetime    int // months, 0 when off
+	Confirm     bool
+	OrderSuffix string
+}
+
+// same reports whether two versions say the same.
+func (p Program) same(q Program) bool {
+	return p.Rate == q.Rate && p.ExcludeTax == q.ExcludeTax && p.Hold == q.Hold &&
+		p.Window == q.Window && p.Model == q.Model && slices.Equal(p.Precedence, q.Precedence) &&
+		p.Lifetime == q.Lifetime && p.Confirm == q.Confirm && p.OrderSuffix == q.OrderSuffix
+}
+
+// Partner is one version of who earns.
+type Partner struct {
+	Seq   int64
+	At    time.Time
+	Code  string
+	Rate  Rate   // zero: the program's
+	State string // active or disabled
+}
+
+// Code is a name that stands for a partner: the partner's own code, a promo code or a reference.
+// All share one case-insensitive namespace, and none ever moves to another partner.
+type Code struct {
+	Seq     int64
+	At      time.Time
+	Code    string
+	Kind    string // partner, promo, reference
+	Partner string
+}
+
+// Terms is a snapshot; never changed once built.
+type Terms struct {
+	programs []Program            // by seq
+	partners map[string][]Partner // by code, by seq
+	codes    map[string]Code      // by lower-case code
+}
+
+// versionAt returns the last version that counts from second or earlier, else the first.
+func versionAt[V any](versions []V, at func(V) time.Time, second time.Time) (v V) {
+	for i, candidate := range versions {
+		if i == 0 || !at(candidate).Truncate(time.Second).After(second) {
+			v = candidate
+		}
+	}
+	return v
+}
+
+func (t *Terms) programAt(paid time.Time) Program {
+	return versionAt(t.programs, func(p Program) time.Time { return p.At }, paid)
+}
+
+// program returns the version with this seq.
+func (t *Terms) program(seq int64) Program {
+	i := slices.IndexFunc(t.programs, func(p Program) bool { return p.Seq == seq })
+	if i < 0 {
+		return Program{}
+	}
+	return t.programs[i]
+}
+
+// latest is the version that new clicks and bindings live under.
+func (t *Terms) latest() Program {
+	if len(t.programs) == 0 {
+		return Program{}
+	}
+	return t.programs[len(t.programs)-1]
+}
+
+func (t *Terms) partnerAt(code string, paid time.Time) Partner {
+	return versionAt(t.partners[code], func(p Partner) time.Time { return p.At }, paid)
+}
+
+// partner returns a partner's latest version by code, in any case.
+func (t *Terms) partner(code string) (Partner, bool) {
+	c, ok := t.codes[strings.ToLower(code)]
+	if !ok || c.Kind != "partner" {
+		return Partner{}, false
+	}
+	versions := t.partners[c.Partner]
+	return versions[len(versions)-1], true
+}
+
+func (t *Terms) rateOf(partner string, paid time.Time, program Program) Rate {
+	if r := t.partnerAt(partner, paid).Rate; r != (Rate{}) {
+		return r
+	}
+	return program.Rate
+}
+
+// byCode makes the candidate of a code; how ends the sentence "code ASHA10 …".
+func (t *Terms) byCode(basis, value, how string, paid time.Time) Candidate {
+	c := Candidate{Basis: basis, Value: value}
+	code, ok := t.codes[strings.ToLower(strings.TrimSpace(value))]
+	switch {
+	case !ok:
+		c.Verdict = value + " " + how + ", but names no partner"
+		return c
+	case (basis == "promo" || basis == "campaign") && code.Kind == "reference":
+		c.Verdict = value + " " + how + ", but is registered as a reference, not as a promo code"
+		return c
+	}
+	c.Partner, c.counts = code.Partner, true
+	c.Verdict = value + " " + how
+	return t.active(c, paid)
+}
+
+// active takes a candidate's chance away when the partner was disabled at payment time.
+func (t *Terms) active(c Candidate, paid time.Time) Candidate {
+	if t.partnerAt(c.Partner, paid).State == "disabled" {
+		c.counts = false
+		c.Verdict += "; but " + c.Partner + " was disabled at the time"
+	}
+	return c
+}

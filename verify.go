@@ -1,0 +1,379 @@
+package main
+
+// hissa verify: everything that can be recomputed is recomputed. The chain from the facts, the
+// positions from the facts of each transaction, the ledger from the positions, the balances from the
+// ledger. Tests run it after every step of everything that touches money.
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Report is what verify found in order.
+type Report struct {
+	Facts        int64  // rows of the chain, entries among them
+	Entries      int64  // of the ledger
+	Transactions int64  // whose positions were worked out again
+	Head         string // end of the chain: write it down elsewhere to notice a rolled back file
+}
+
+// badRow is the first thing that is not as it should be.
+type badRow struct {
+	where string
+	what  string
+}
+
+func (b badRow) Error() string { return b.where + ": " + b.what }
+
+// Verify recomputes the books on one snapshot. A badRow error says that they are wrong; any other
+// error that they could not be read. progress, when not nil, is told how many facts are done.
+func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Report, error) {
+	var report Report
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	err := s.read(ctx, func(r rows) error {
+		v := verifier{rows: r, report: &report, progress: progress, balances: map[string]int64{},
+			ends: map[string][]byte{}}
+		for _, check := range []func() error{v.chain, v.accounts, v.bodies, v.customers, v.positions, v.strays} {
+			if err := check(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return report, err
+}
+
+type verifier struct {
+	rows
+	report   *Report
+	progress func(done, all int64)
+	balances map[string]int64  // of every account, from the entries
+	ends     map[string][]byte // of every partner's chain, from the entries
+}
+
+// cursor walks one table of the chain in order.
+type cursor struct {
+	table chainedTable
+	rows  *sql.Rows
+	row   []any // seq, the digested columns, [partner_hash,] hash
+	seq   int64
+}
+
+func (v verifier) open(t chainedTable) (*cursor, error) {
+	columns := append([]string{"seq"}, t.fields()...)
+	if t.name == "entries" {
+		columns = append(columns, "partner_hash")
+	}
+	found, err := v.conn.QueryContext(v.ctx, "SELECT "+strings.Join(append(columns, "hash"), ", ")+
+		" FROM "+t.name+" ORDER BY seq")
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{table: t, rows: found, row: make([]any, len(columns)+1)}
+	return c, c.next()
+}
+
+// next moves to the next row; seq is 0 past the last.
+func (c *cursor) next() error {
+	c.seq = 0
+	if !c.rows.Next() {
+		return c.rows.Err()
+	}
+	into := make([]any, len(c.row))
+	for i := range c.row {
+		into[i] = &c.row[i]
+	}
+	if err := c.rows.Scan(into...); err != nil {
+		return err
+	}
+	seq, ok := c.row[0].(int64)
+	if !ok {
+		return badRow{c.table.name, "a row without a place"}
+	}
+	c.seq = seq
+	return nil
+}
+
+// chain walks all facts in the order in which they were booked.
+func (v verifier) chain() error {
+	var end head
+	if err := v.one("SELECT seq, hash, terms FROM head", nil, &end.seq, &end.hash, &end.terms); err != nil {
+		return err
+	}
+	var cursors []*cursor
+	defer func() {
+		for _, c := range cursors {
+			c.rows.Close()
+		}
+	}()
+	for _, t := range chained {
+		c, err := v.open(t)
+		if err != nil {
+			return err
+		}
+		cursors = append(cursors, c)
+	}
+	hash := make([]byte, sha256.Size)
+	for seq := int64(1); ; seq++ {
+		var c *cursor
+		for _, candidate := range cursors {
+			if candidate.seq != 0 && (c == nil || candidate.seq < c.seq) {
+				c = candidate
+			}
+		}
+		if c == nil {
+			if seq-1 != end.seq || !bytes.Equal(hash, end.hash) {
+				return badRow{"head", fmt.Sprintf("says fact %d, the facts end at %d", end.seq, seq-1)}
+			}
+			break
+		}
+		if c.seq != seq {
+			return badRow{fmt.Sprintf("fact %d", seq), fmt.Sprintf("missing, or there twice (next is %s %d)", c.table.name, c.seq)}
+		}
+		var err error
+		if hash, err = v.link(hash, c); err != nil {
+			return err
+		}
+		if seq%10000 == 0 {
+			v.progress(seq, end.seq)
+		}
+		if err := c.next(); err != nil {
+			return err
+		}
+	}
+	v.report.Facts, v.report.Head = end.seq, hex.EncodeToString(end.hash)
+	return nil
+}
+
+// link checks one row against the chain, and an entry against its partner's chain.
+func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
+	where := fmt.Sprintf("%s %d", c.table.name, c.seq)
+	columns := len(c.table.fields())
+	_, digest := digestOf(c.table.name, c.seq, c.row[1:columns+1])
+	hash := link(before, digest)
+	if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(hash, stored) {
+		return nil, badRow{where, "was changed after it was booked (or the row before it was)"}
+	}
+	if c.table.name != "entries" {
+		return hash, nil
+	}
+	v.report.Entries++
+	at := func(column string) any { return c.row[1+slices.Index(c.table.fields(), column)] }
+	partner, amount := at("partner").(string), at("amount").(int64)
+	end, ok := v.ends[partner]
+	if !ok {
+		end = make([]byte, sha256.Size)
+	}
+	v.ends[partner] = link(end, digest)
+	if stored, _ := c.row[len(c.row)-2].([]byte); !bytes.Equal(v.ends[partner], stored) {
+		return nil, badRow{where, "does not follow the partner's entry before it"}
+	}
+	v.balances[at("debit").(string)] -= amount
+	v.balances[at("credit").(string)] += amount
+	return hash, nil
+}
+
+// accounts compares the balances with the entries.
+func (v verifier) accounts() error {
+	var sum int64
+	err := v.each("SELECT name, balance, hash FROM accounts ORDER BY name", nil, func(scan func(...any) error) error {
+		var name string
+		var balance int64
+		var hash []byte
+		if err := scan(&name, &balance, &hash); err != nil {
+			return err
+		}
+		if balance != v.balances[name] {
+			return badRow{"account " + name, fmt.Sprintf("balance %s, its entries come to %s",
+				decimal(balance), decimal(v.balances[name]))}
+		}
+		if partner, ok := strings.CutPrefix(name, "partner:"); ok && !bytes.Equal(hash, v.ends[partner]) {
+			return badRow{"account " + name, "the end of the partner's chain is another one"}
+		}
+		sum += balance
+		delete(v.balances, name)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if sum != 0 {
+		return badRow{"accounts", "the books don't balance: they come to " + decimal(sum)}
+	}
+	for name := range v.balances {
+		return badRow{"account " + name, "has entries but no row"}
+	}
+	return nil
+}
+
+// bodies compares the raw bodies that are still kept with the MACs in the facts.
+func (v verifier) bodies() error {
+	return v.each("SELECT b.notification, b.salt, b.body, n.body_mac FROM bodies b "+
+		"LEFT JOIN notifications n ON n.seq = b.notification ORDER BY b.notification", nil,
+		func(scan func(...any) error) error {
+			var seq int64
+			var salt, body, want []byte
+			if err := scan(&seq, &salt, &body, &want); err != nil {
+				return err
+			}
+			mac := hmac.New(sha256.New, salt)
+			mac.Write(body)
+			if !hmac.Equal(mac.Sum(nil), want) {
+				return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was received"}
+			}
+			return nil
+		})
+}
+
+// customers compares the values that are still kept with the aliases in the facts.
+func (v verifier) customers() error {
+	var salt string
+	if err := v.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil, &salt); err != nil {
+		return err
+	}
+	return v.each("SELECT alias, kind, value FROM customers", nil, func(scan func(...any) error) error {
+		var alias, kind, value string
+		if err := scan(&alias, &kind, &value); err != nil {
+			return err
+		}
+		if alias != aliasOf(salt, kind, value) {
+			return badRow{"customer " + alias, "the alias is not that of the value"}
+		}
+		return nil
+	})
+}
+
+// positions works every transaction out again.
+func (v verifier) positions() error {
+	terms, err := v.loadTerms()
+	if err != nil {
+		return err
+	}
+	for after := int64(0); ; {
+		ts, err := v.transactions("WHERE id > ? ORDER BY id LIMIT 500", after)
+		if err != nil {
+			return err
+		}
+		if len(ts) == 0 {
+			return nil
+		}
+		for _, t := range ts {
+			if err := v.position(t, terms); err != nil {
+				return err
+			}
+			v.report.Transactions++
+			after = t.ID
+		}
+	}
+}
+
+func (v verifier) position(txn *transaction, terms *Terms) error {
+	where := "transaction " + txn.TxnID
+	known, err := v.notifications(txn.TxnID)
+	if err != nil {
+		return err
+	}
+	f, err := v.factsUnder(terms, txn.TxnID, known, txn)
+	if err != nil {
+		return err
+	}
+	p := decide(f, terms)
+	want := transactionOf(txn.MID, txn.TxnID, p)
+	want.ID, want.Gateway = txn.ID, txn.Gateway
+	if *txn != want {
+		return badRow{where, fmt.Sprintf("the facts make it %+v, the row says %+v", want, *txn)}
+	}
+	have, err := v.commission(txn.ID)
+	if err != nil {
+		return err
+	}
+	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
+		return badRow{where, fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
+	}
+	booked, err := v.booked(txn.ID)
+	if err != nil {
+		return err
+	}
+	for partner, amount := range booked {
+		due := int64(0)
+		if partner == p.Partner {
+			due = p.Earned - p.Reversed
+		}
+		if amount != due {
+			return badRow{where, fmt.Sprintf("the ledger holds %s for %s, the facts make it %s",
+				decimal(amount), partner, decimal(due))}
+		}
+	}
+	if _, ok := booked[p.Partner]; !ok && p.Earned != p.Reversed {
+		return badRow{where, "the ledger holds nothing for " + p.Partner}
+	}
+	return v.candidatesOf(txn, p)
+}
+
+func sameCommission(a, b *Commission) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.Blocks, y.Blocks = nil, nil
+	return reflect.DeepEqual(x, y) && slices.Equal(a.Blocks, b.Blocks)
+}
+
+func (v verifier) candidatesOf(txn *transaction, p Position) error {
+	have, err := v.candidates(txn.ID)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(have, p.Candidates) {
+		return badRow{"attributions of " + txn.TxnID, "are not what the facts make them"}
+	}
+	return nil
+}
+
+// candidates returns everybody who could have brought a transaction, as it was decided.
+func (r rows) candidates(id int64) ([]Candidate, error) {
+	var cs []Candidate
+	err := r.each("SELECT basis, value, partner, verdict, counts FROM attributions WHERE txn = ? ORDER BY rank",
+		args{id}, func(scan func(...any) error) error {
+			var c Candidate
+			err := scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
+			cs = append(cs, c)
+			return err
+		})
+	return cs, err
+}
+
+// strays looks for rows that belong to nothing.
+func (v verifier) strays() error {
+	for _, stray := range []struct{ what, query string }{
+		{"a payment message without its transaction", "SELECT count(*) FROM notifications n WHERE kind = 'payment' " +
+			"AND unusable = '' AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = n.txn_id)"},
+		{"a transaction without a payment message", "SELECT count(*) FROM transactions t WHERE NOT EXISTS " +
+			"(SELECT 1 FROM notifications n WHERE n.subject = t.txn_id AND n.kind = 'payment')"},
+		{"an entry without its transaction", "SELECT count(*) FROM entries e WHERE kind IN ('earn', 'reverse') " +
+			"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = e.txn_id)"},
+		{"a commission without its transaction", "SELECT count(*) FROM commissions c WHERE NOT EXISTS " +
+			"(SELECT 1 FROM transactions t WHERE t.id = c.txn)"},
+		{"an attribution without its transaction", "SELECT count(*) FROM attributions a WHERE NOT EXISTS " +
+			"(SELECT 1 FROM transactions t WHERE t.id = a.txn)"},
+	} {
+		var n int
+		if err := v.one(stray.query, nil, &n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return badRow{"the books", fmt.Sprintf("%s (%d)", stray.what, n)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package main
+
+// The webhook: from Paytm's bytes to a booked commission.
+//
+// Paytm POSTs a form, or JSON, at least once, in any order, and gives up after some days. What is
+// true of a payment is decided by Paytm, in two steps: the message, which proves by its checksum
+// that somebody with the merchant key made it, and Paytm's status API, which says whether it is so.
+// The checksum signs neither the field names nor where one value ends and the next begins, so a
+// stranger can cut a genuine message up into another that still verifies; Paytm's own libraries
+// accept the result. Here the message books, and only the API's agreement makes anything due.
+//
+// One request goes like this:
+//
+//	bound      64 KiB, ten seconds, no query string (a query is never signed), no compression
+//	parse      strictly: a name twice, a broken escape, anything after the JSON is malformed
+//	verify     seal the message again with the merchant key and compare, in constant time
+//	classify   what sort of message this is, and whether the fields relied on can be used
+//	receive    facts, position, ledger, in one transaction with whatever else has queued
+//	answer     200 once that transaction is on the disk
+//
+// Until the signature holds, the answer is 400, 401, 413 or 415, and one and the same 401 for all
+// that depends on key or MID. After it, the answer is always 200 with a result, or 503 when nothing
+// could be stored and Paytm should come back: a genuine message never gets a 4xx.
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"hissa/paytm"
+)
+
+const maxBody = 64 << 10
+
+// server is what the handlers share.
+type server struct {
+	config *Config
+	store  *Store
+	log    *slog.Logger
+	counts counters
+}
+
+// httpError is an answer other than success: a status and a fixed body that tells a stranger nothing.
+type httpError struct {
+	status int
+	text   string
+	field  string // 422: which field
+}
+
+func (e httpError) Error() string { return e.text }
+
+var (
+	errQuery     = httpError{http.StatusBadRequest, "query", ""}
+	errMalformed = httpError{http.StatusBadRequest, "malformed", ""}
+	errSignature = httpError{http.StatusUnauthorized, "signature", ""}
+	errTooLarge  = httpError{http.StatusRequestEntityTooLarge, "too large", ""}
+	errEncoding  = httpError{http.StatusUnsupportedMediaType, "content encoding", ""}
+	errKey       = httpError{http.StatusUnauthorized, "key", ""}
+	errJSON      = httpError{http.StatusBadRequest, "json", ""}
+)
+
+// handlePaytm is POST /webhooks/paytm.
+func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
+	body, err := readWebhook(w, r)
+	if err != nil {
+		return err
+	}
+	envelope, err := paytm.Parse(body)
+	if err != nil {
+		return errMalformed
+	}
+	if !s.genuine(envelope) {
+		return errSignature
+	}
+	m := envelope.Classify()
+	identity := envelope.Identity()
+	result, err := s.store.Receive(r.Context(), notification(m, identity[:]), m.SubscriptionID, body)
+	if err != nil {
+		return err
+	}
+	s.counts.result(result)
+	s.log.Info("webhook", "result", result, "type", m.Type, "txn", m.TxnID, "order", m.OrderID)
+	return reply(w, http.StatusOK, map[string]string{"result": result})
+}
+
+// readWebhook reads the exact bytes of the body within its bounds.
+func readWebhook(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	switch e := r.Header.Get("Content-Encoding"); {
+	case r.URL.RawQuery != "" || r.URL.ForceQuery:
+		return nil, errQuery
+	case e != "" && !strings.EqualFold(e, "identity"):
+		return nil, errEncoding
+	case r.ContentLength > maxBody:
+		return nil, errTooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errTooLarge
+	case err != nil:
+		return nil, errMalformed
+	}
+	return body, nil
+}
+
+// genuine reports whether one of the merchant keys sealed the message and it names no other shop.
+// Paytm's accept-refund message names no MID at all.
+func (s *server) genuine(e *paytm.Envelope) bool {
+	if mid := e.MID(); mid != "" && subtle.ConstantTimeCompare([]byte(mid), []byte(s.config.Paytm.MID)) != 1 {
+		return false
+	}
+	for _, key := range s.config.Paytm.Keys {
+		if e.Verify(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// notification translates Paytm's words into the shop's.
+func notification(m paytm.Message, identity []byte) Notification {
+	return Notification{
+		Gateway: "paytm", Identity: identity, Kind: string(m.Kind), Type: m.Type, Why: m.Why, Unusable: m.Review,
+		MID: m.MID, TxnID: m.TxnID, OrderID: m.OrderID, Status: string(m.Status), Amount: m.Amount,
+		Currency: m.Currency, PaidAt: m.PaidAt, Reference: m.Reference, POS: m.PosID, Campaign: m.Campaign,
+		Mode: m.Mode, Unknown: strings.Join(m.Unknown, " "), RefundID: m.RefundID, Event: string(m.RefundEvent),
+		Refund: m.RefundAmount, RefundsSum: m.RefundTotal, DisputeID: m.DisputeID, Dispute: m.DisputeStatus,
+		Disputed: m.DisputeAmount,
+	}
+}
+
+// routes is the whole surface over HTTP.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks/paytm", s.answering(s.handlePaytm))
+	mux.Handle("GET /r/{code}", s.answering(s.handleClick))
+	mux.Handle("POST /v1/orders", s.answering(s.handleOrder))
+	mux.Handle("GET /healthz", s.answering(s.handleHealth))
+	mux.Handle("GET /readyz", s.answering(s.handleReady))
+	mux.Handle("GET /metrics", s.answering(s.handleMetrics))
+	if path := strings.TrimSuffix(s.config.PublicURL.Path, "/"); path != "" {
+		outer := http.NewServeMux() // a proxy may strip the path of public_url, or pass it on
+		outer.Handle(path+"/", http.StripPrefix(path, mux))
+		outer.Handle("/", mux)
+		return outer
+	}
+	return mux
+}
+
+// answering turns a handler's error into its one answer: the sender gets a fixed sentence, the
+// operator's log gets the cause.
+func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		err := recovered(func() error { return handle(w, r) })
+		if err == nil {
+			return
+		}
+		var refusal httpError
+		if errors.As(err, &refusal) {
+			s.counts.refused(refusal.status)
+			s.log.Warn("refused", "path", r.URL.Path, "status", refusal.status, "why", refusal.text)
+			body := map[string]string{"error": refusal.text}
+			if refusal.field != "" {
+				body["field"] = refusal.field
+			}
+			_ = reply(w, refusal.status, body)
+			return
+		}
+		if errors.Is(err, context.Canceled) {
+			return // the sender has gone; what was queued is booked all the same
+		}
+		s.counts.refused(http.StatusServiceUnavailable)
+		s.log.Error("unavailable", "path", r.URL.Path, "cause", err.Error())
+		w.Header().Set("Retry-After", "5")
+		_ = reply(w, http.StatusServiceUnavailable, map[string]string{"error": "storage"})
+	})
+}
+
+// reply writes one JSON object. That the sender has gone is not an error anybody can act on.
+func reply(w http.ResponseWriter, status int, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n'))
+	return nil
+}
+
+// httpServer bounds every request in size and time.
+func (s *server) httpServer() *http.Server {
+	return &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
