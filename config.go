@@ -39,8 +39,8 @@ type Config struct {
 	// empty host the server is open to the network, without encryption.
 	Listen string `toml:"listen"`
 
-	// PublicURL is where the world reaches the server: partners' links, the webhook and every other
-	// URL begin with it. It may carry a path, never a final slash. It is https, except on a
+	// PublicURL is where the world reaches the server: partners' links, the webhook and all other
+	// URLs begin with it. It may carry a path, never a final slash. It is https, except on a
 	// loopback host: Paytm calls nothing else. The click cookie is Secure when it is https.
 	// Changing it breaks every link that partners have already shared.
 	PublicURL *url.URL `toml:"public_url"`
@@ -79,8 +79,8 @@ type Config struct {
 		// serves one MID; a message about another is refused.
 		MID string `toml:"mid"`
 
-		// Keys are the merchant keys, the new one first: it signs what is sent to Paytm, and any of
-		// them proves a message. The file never holds a key, only where it is: "file:PATH" or
+		// Keys are the merchant keys, the new one first: it signs what is sent to Paytm, and any
+		// of them proves a message. The file never holds a key, only where it is: "file:PATH" or
 		// "env:NAME", or a list of up to three while a key is rotated. An old key that stays in
 		// the list keeps its power to forge.
 		Keys []*paytm.Key `toml:"merchant_key"`
@@ -163,8 +163,8 @@ func (c *Config) URLFor(parts ...string) string {
 	return text.String()
 }
 
-// Fault is one thing wrong in the configuration: where it stands, lines and characters counted from
-// 1, what is wrong and what to do.
+// Fault is one thing wrong in the configuration: where it stands (lines and characters count from
+// 1), what is wrong and what to do.
 type Fault struct {
 	File         string
 	Line, Column int
@@ -204,9 +204,7 @@ func (r refusal) Error() string {
 	return r.problem + ", " + r.remedy
 }
 
-func refuse(remedy, problem string, a ...any) error {
-	return refusal{fmt.Sprintf(problem, a...), remedy}
-}
+func refuse(problem, remedy string) error { return refusal{problem, remedy} }
 
 // loadConfig reads a configuration file and the merchant keys it names. The error is Faults when
 // the content is wrong.
@@ -214,14 +212,15 @@ func loadConfig(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("no %s here: copy config.example.toml to %s, or name one with -config", path, path)
+		return nil, fmt.Errorf("no %s here: copy config.example.toml to %s, "+
+			"or name one with -config", path, path)
 	case err != nil:
-		return nil, fmt.Errorf("the configuration can't be read (%w): make it a file that the user who runs "+
-			"hissa may read, or name another with -config", err)
+		return nil, fmt.Errorf("the configuration can't be read (%w): make it a file that the "+
+			"user who runs hissa may read, or name another with -config", err)
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("the folder of %s can't be found (%w): name it with its whole path", path, err)
+		return nil, fmt.Errorf("the folder of %s is not found (%w): name its whole path", path, err)
 	}
 	config, faults := parseConfig(path, text, folder, true)
 	if len(faults) > 0 {
@@ -231,12 +230,13 @@ func loadConfig(path string) (*Config, error) {
 }
 
 // parseConfig reads a configuration. name stands in the faults, and relative paths inside are
-// relative to dir. Without readSecrets no key is looked for and Paytm.Keys stays empty. With faults
-// there is no Config.
+// relative to dir. Without readSecrets no key is looked for and Paytm.Keys stays empty. With
+// faults there is no Config.
 func parseConfig(name string, text []byte, dir string, readSecrets bool) (*Config, Faults) {
 	r := configReader{
 		file: name, dir: dir, readSecrets: readSecrets,
-		text: strings.TrimPrefix(string(text), "\ufeff"), known: map[string]bool{}, values: map[string]any{},
+		text:   strings.TrimPrefix(string(text), "\ufeff"),
+		values: map[string]any{}, known: map[string]bool{}, tables: map[string]bool{},
 	}
 	config := &Config{Path: name}
 	if r.decode() {
@@ -259,8 +259,10 @@ type configReader struct {
 	dir         string
 	readSecrets bool
 	text        string
-	values      map[string]any  // every table and value
-	known       map[string]bool // the keys that were asked for
+	keys        []toml.Key      // of every table and value, in no order
+	values      map[string]any  // by key
+	known       map[string]bool // the options that were asked for
+	tables      map[string]bool // the tables they stand in
 	places      places
 	faults      Faults
 }
@@ -288,14 +290,22 @@ func (r *configReader) decode() bool {
 	return true
 }
 
-// refuseSyntax never repeats the decoder's words about a line that may hold a key: some quote it.
+// wordQuoted finds a quoted word in the decoder's message: a piece of the file, perhaps of a key.
+var wordQuoted = regexp.MustCompile("['\"`][^'\"`]{3,}")
+
+// refuseSyntax says where the text stops being TOML, and nothing of a line that may hold a key.
 func (r *configReader) refuseSyntax(syntax toml.ParseError) {
 	at := min(max(syntax.Position.Start, 0), len(r.text))
 	line := r.text[strings.LastIndexByte(r.text[:at], '\n')+1:]
 	line, _, _ = strings.Cut(line, "\n")
-	why := refusal{strings.TrimSuffix(syntax.Message, "."), `write it as name = "value"`}
-	if strings.Contains(strings.ToLower(syntax.LastKey+line), "key") {
-		why = refusal{"this is not TOML", `write it as merchant_key = "file:/etc/hissa/paytm.key"`}
+	why := refusal{strings.TrimSuffix(syntax.Message, "."), `write it like name = "value"`}
+	switch {
+	case strings.HasPrefix(why.problem, "Key '"):
+		why = refusal{"stands in the file twice", "keep one of them"}
+	case strings.Contains(strings.ToLower(syntax.LastKey+line), "key"):
+		why = refusal{"is not TOML", `write it like merchant_key = "file:/etc/hissa/paytm.key"`}
+	case wordQuoted.MatchString(why.problem):
+		why.problem = "is not TOML"
 	}
 	r.faultAt(at, syntax.LastKey, why)
 }
@@ -303,6 +313,7 @@ func (r *configReader) refuseSyntax(syntax toml.ParseError) {
 func (r *configReader) flatten(prefix toml.Key, table map[string]any) {
 	for name, value := range table {
 		key := append(slices.Clip(prefix), name)
+		r.keys = append(r.keys, key)
 		r.values[key.String()] = value
 		if inner, ok := value.(map[string]any); ok {
 			r.flatten(key, inner)
@@ -315,7 +326,8 @@ func (r *configReader) read(c *Config) {
 	c.Listen = option(r, "listen", "127.0.0.1:8080", parseListen)
 	c.PublicURL = option(r, "public_url", "", parsePublicURL)
 	c.Database = option(r, "database", "hissa.db", r.parseDatabase)
-	c.TrustedProxies = options(r, "trusted_proxies", []string{"127.0.0.1/32", "::1/128"}, parseProxy)
+	loopback := []string{"127.0.0.1/32", "::1/128"}
+	c.TrustedProxies = options(r, "trusted_proxies", loopback, parseProxy)
 	r.readLinks(c)
 	r.readPaytm(c)
 	r.readAttribution(c)
@@ -325,11 +337,10 @@ func (r *configReader) read(c *Config) {
 
 func (r *configReader) readLinks(c *Config) {
 	c.Links.Landing = option(r, "links.landing", "", parseLanding)
-	var landing []string
-	if c.Links.Landing != nil {
-		landing = []string{c.Links.Landing.Hostname()}
+	c.Links.AllowHosts = options(r, "links.allow_hosts", nil, parseHost)
+	if _, is := r.values["links.allow_hosts"]; !is && c.Links.Landing != nil {
+		c.Links.AllowHosts = []string{c.Links.Landing.Hostname()}
 	}
-	c.Links.AllowHosts = options(r, "links.allow_hosts", landing, parseHost)
 	c.Links.CookieDomain = option(r, "links.cookie_domain", "", parseCookieDomain)
 	if c.Links.CookieDomain == "" || c.PublicURL == nil || c.Links.Landing == nil {
 		return
@@ -337,9 +348,9 @@ func (r *configReader) readLinks(c *Config) {
 	public, shop := c.PublicURL.Hostname(), c.Links.Landing.Hostname()
 	for _, host := range []string{public, shop} {
 		if host != c.Links.CookieDomain && !strings.HasSuffix(host, "."+c.Links.CookieDomain) {
-			r.fault("links.cookie_domain", refuse("write a domain that both "+public+" and "+shop+
-				" belong to, or leave it empty", "%s does not belong to %q, so the shop would never see the cookie",
-				host, c.Links.CookieDomain))
+			r.fault("links.cookie_domain", refuse(
+				host+" does not belong to it and the shop would never see the cookie",
+				"write a domain that both "+public+" and "+shop+" belong to, or leave it empty"))
 			return
 		}
 	}
@@ -367,17 +378,17 @@ func (r *configReader) readAttribution(c *Config) {
 	bases := []string{"promo", "click", "reference", "customer", "campaign"}
 	a.Precedence = options(r, precedence, bases[:4], choice(bases...))
 	if list, ok := r.values[precedence].([]any); ok && len(list) == 0 {
-		r.fault(precedence, refuse(`name at least one, such as ["click"]`, "is empty"))
+		r.fault(precedence, refuse("is empty", `name at least one, such as ["click"]`))
 	}
 	for i, basis := range a.Precedence {
 		if basis != "" && slices.Contains(a.Precedence[:i], basis) {
-			r.fault(fmt.Sprintf("%s[%d]", precedence, i), refuse("name it once", "%q stands in the list twice", basis))
+			r.fault(precedence, refuse(shown(basis)+" stands in it twice", "name it once"))
 		}
 	}
 	a.Lifetime = option(r, "attribution.lifetime", "", parseMonths)
 	if a.Lifetime > 0 && len(a.Precedence) > 0 && !slices.Contains(a.Precedence, "customer") {
-		r.fault("attribution.lifetime", refuse(`add "customer" to precedence or leave lifetime empty`,
-			"has no effect without customer in precedence"))
+		r.fault("attribution.lifetime", refuse("has no effect without customer in precedence",
+			`add "customer" there or leave lifetime empty`))
 	}
 }
 
@@ -393,9 +404,11 @@ func (r *configReader) readCommission(c *Config) {
 		if flatLine > rateLine {
 			later = flat
 		}
-		r.fault(later, refuse("keep one of them", "rate on line %d and flat on line %d are both set", rateLine, flatLine))
+		both := fmt.Sprintf("rate on line %d and flat on line %d are both set", rateLine, flatLine)
+		r.fault(later, refuse(both, "keep one of them"))
 	case !hasRate && !hasFlat:
-		r.fault(rate, refuse(`write rate = "10%" or flat = "50.00" under [commission]`, "is not set, and flat is not either"))
+		r.fault(rate, refuse("is not set and flat is not either",
+			`write rate = "10%" or flat = "50.00" under [commission]`))
 	}
 	c.Commission.ExcludeTaxBPS = option(r, "commission.exclude_tax", "", parseTax)
 	c.Commission.Hold = option(r, "commission.hold", "14d", period(0))
@@ -406,17 +419,20 @@ func (r *configReader) readReplica(c *Config) {
 		if text == "" {
 			return "", nil
 		}
-		return "", refuse("leave it empty, and take backups with hissa backup FILE",
-			"this version of Hissa does not replicate yet")
+		return "", refuse("this version of Hissa does not replicate yet",
+			"leave it empty, and take backups with hissa backup FILE")
 	})
 	c.Replica.Ack = option(r, "replica.ack", "local", choice("local", "replica"))
 	if c.Replica.Ack == "replica" {
-		r.fault("replica.ack", refuse(`write "local"`, `"replica" needs a replica, and this version of Hissa does not replicate yet`))
+		r.fault("replica.ack", refuse(`"replica" needs a url and this version of Hissa does not `+
+			"replicate yet", `write "local"`))
 	}
 }
 
 // option reads one text and parses it; without it, parses what stands for it.
-func option[T any](r *configReader, key, otherwise string, parse func(string) (T, error)) (value T) {
+func option[T any](
+	r *configReader, key, otherwise string, parse func(string) (T, error),
+) (value T) {
 	text, ok := otherwise, true
 	if given, is := r.value(key); is {
 		text, ok = r.asText(key, given)
@@ -432,7 +448,9 @@ func option[T any](r *configReader, key, otherwise string, parse func(string) (T
 }
 
 // options reads a list of texts and parses each.
-func options[T any](r *configReader, key string, otherwise []string, parse func(string) (T, error)) (values []T) {
+func options[T any](
+	r *configReader, key string, otherwise []string, parse func(string) (T, error),
+) (values []T) {
 	list := make([]any, len(otherwise))
 	for i, text := range otherwise {
 		list[i] = text
@@ -440,7 +458,8 @@ func options[T any](r *configReader, key string, otherwise []string, parse func(
 	if given, is := r.value(key); is {
 		var ok bool
 		if list, ok = given.([]any); !ok {
-			r.fault(key, refuse(`write it in brackets, like ["…", "…"]`, "is %s and not a list", kind(given)))
+			r.fault(key, refuse("is "+kind(given)+" and not a list",
+				`write it in brackets like ["a", "b"]`))
 		}
 	}
 	for i, element := range list {
@@ -466,7 +485,8 @@ func (r *configReader) flag(key string, otherwise bool) bool {
 	}
 	value, ok := given.(bool)
 	if !ok {
-		r.fault(key, refuse("write true or false without quotes", "is %s and not true or false", kind(given)))
+		r.fault(key, refuse("is "+kind(given)+" and not true or false",
+			"write true or false without quotes"))
 	}
 	return value
 }
@@ -474,6 +494,9 @@ func (r *configReader) flag(key string, otherwise bool) bool {
 // value looks an option up, and makes its name known.
 func (r *configReader) value(key string) (value any, is bool) {
 	r.known[key] = true
+	if table, _ := cutLast(key); table != "" {
+		r.tables[table] = true
+	}
 	value, is = r.values[key]
 	return value, is
 }
@@ -487,9 +510,10 @@ func (r *configReader) asText(key string, value any) (text string, ok bool) {
 	text, ok = value.(string)
 	switch {
 	case !ok:
-		r.fault(key, refuse(`write it in double quotes, like "…"`, "is %s and not a text", kind(value)))
+		r.fault(key, refuse("is "+kind(value)+" and not a text", `write it in double quotes`))
 	case strings.ContainsFunc(text, unicode.IsControl):
-		r.fault(key, refuse("write it on one line without tabs or escapes", "has a control character inside"))
+		r.fault(key, refuse("has a control character inside",
+			"write it on one line without tabs and escapes"))
 		ok = false
 	}
 	return text, ok
@@ -538,39 +562,33 @@ func (r *configReader) place(key string) (line, column int) {
 
 // refuseUnknown notes every key that nobody asked for.
 func (r *configReader) refuseUnknown() {
-	for _, key := range slices.Sorted(maps.Keys(r.known)) {
-		if table, _, below := strings.Cut(key, "."); below {
-			r.known[table] = true
-			if value, is := r.values[table]; is && kind(value) != "a table" {
-				r.faultOnce(table, refuse("write it once as ["+table+"] on a line of its own", "is %s and not a table", kind(value)))
-			}
+	for table := range r.tables {
+		if value, is := r.values[table]; is && kind(value) != "a table" {
+			r.fault(table, refuse("is "+kind(value)+" and not a table",
+				"write ["+table+"] once on a line of its own"))
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(r.values)) {
-		table, _ := cutLast(key)
-		if r.known[key] || table != "" && !r.known[table] {
+	for _, key := range r.keys {
+		name, last := key.String(), len(key)-1
+		table := key[:last].String()
+		if r.known[name] || r.tables[name] || last > 0 && !r.tables[table] {
 			continue
 		}
-		offset, is := r.places.keys[key]
+		offset, is := r.places.keys[name]
 		if !is {
-			offset = r.places.of(key)
+			offset = r.places.of(name)
 		}
-		r.faultAt(offset, key, refuse(r.suggest(key), "there is no such option"))
-	}
-}
-
-func (r *configReader) faultOnce(key string, err error) {
-	if !slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Key == key }) {
-		r.faultAt(r.places.of(key), key, err)
+		r.faultAt(offset, name, refuse("there is no such option", r.suggest(table, key[last])))
 	}
 }
 
 // suggest names the option that was probably meant: the nearest of the same table, or one of the
 // same name in another.
-func (r *configReader) suggest(key string) string {
-	table, name := cutLast(key)
+func (r *configReader) suggest(table, name string) string {
 	best, least := "", 3
-	for _, known := range slices.Sorted(maps.Keys(r.known)) {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(r.known)), maps.Keys(r.tables))
+	slices.Sort(all)
+	for _, known := range all {
 		knownTable, knownName := cutLast(known)
 		if knownTable == table {
 			if d := distance(strings.ToLower(name), knownName); d < least && d < len(knownName) {
@@ -619,13 +637,13 @@ func parseListen(text string) (string, error) {
 	const remedy = `write it as host:port, such as "127.0.0.1:8080"`
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", refuse(remedy, "%s is not host:port", shown(text))
+		return "", refuse(shown(text)+" is not host:port", remedy)
 	}
 	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostName(host) {
-		return "", refuse(remedy, "%s has no usable host", shown(text))
+		return "", refuse(shown(text)+" has no usable host", remedy)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", refuse(remedy, "%s has no port from 0 to 65535", shown(text))
+		return "", refuse(shown(text)+" has no port from 0 to 65535", remedy)
 	}
 	return text, nil
 }
@@ -641,9 +659,11 @@ func parseBase(text, example, reason string) (*url.URL, error) {
 	u.Path = strings.TrimRight(u.Path, "/")
 	switch {
 	case strings.ContainsAny(text, "?#"):
-		return nil, refuse("leave out the ? or # and what follows", "%s has a query or fragment", shown(text))
+		return nil, refuse(shown(text)+" has a query or fragment",
+			"leave out the ? or # and what follows")
 	case u.RawPath != "" || !basePath.MatchString(u.Path):
-		return nil, refuse("use only letters, digits and - _ . ~ between single slashes", "%s has an odd path", shown(text))
+		return nil, refuse(shown(text)+" has an odd path",
+			"use only letters, digits and - _ . ~ between single slashes")
 	}
 	return u, nil
 }
@@ -651,23 +671,27 @@ func parseBase(text, example, reason string) (*url.URL, error) {
 // parseURL reads an https URL, or http on a loopback host; reason says why http won't do.
 func parseURL(text, example, reason string) (*url.URL, error) {
 	if text == "" {
-		return nil, refuse(`write it like "`+example+`"`, "is not set")
+		return nil, refuse("is not set", `write it like "`+example+`"`)
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, refuse(`write it like "`+example+`"`, "%s is not an https URL", shown(text))
+		return nil, refuse(shown(text)+" is not an https URL", `write it like "`+example+`"`)
 	}
 	host := u.Hostname()
 	address, err := netip.ParseAddr(host)
 	switch port := u.Port(); {
 	case u.User != nil:
-		return nil, refuse("leave out what stands before the @", "has a user name or password in it")
+		return nil, refuse("has a user name or password in it",
+			"leave out what stands before the @")
 	case err != nil && !isHostName(host):
-		return nil, refuse("write a host name in its ASCII form, such as shop.in", "%s has no usable host", shown(text))
+		return nil, refuse(shown(text)+" has no usable host",
+			"write a host name in its ASCII form, such as shop.in")
 	case strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port):
-		return nil, refuse("write a port from 1 to 65535 or none", "%s has no usable port", shown(text))
+		return nil, refuse(shown(text)+" has no usable port",
+			"write a port from 1 to 65535 or none")
 	case u.Scheme == "http" && host != "localhost" && !address.IsLoopback():
-		return nil, refuse("write https:// (http is for 127.0.0.1 and localhost)", "%s is http and %s", shown(text), reason)
+		return nil, refuse(shown(text)+" is http and "+reason,
+			"write https:// (http is for 127.0.0.1 and localhost)")
 	}
 	u.Host = strings.ToLower(u.Host)
 	return u, nil
@@ -701,11 +725,12 @@ func parseAPIURL(text string) (string, error) {
 func (r *configReader) parseDatabase(text string) (string, error) {
 	switch {
 	case text == "":
-		return "", refuse(`write the path of a file, such as "hissa.db"`, "is empty")
+		return "", refuse("is empty", `write the path of a file, such as "hissa.db"`)
 	case strings.HasPrefix(text, ":") || strings.HasPrefix(text, "file:"):
-		return "", refuse(`write a plain path, such as "hissa.db"`, "%s is not the path of a file", shown(text))
+		return "", refuse(shown(text)+" is not the path of a file",
+			`write a plain path, such as "hissa.db"`)
 	case strings.HasSuffix(text, "/"):
-		return "", refuse("add the name of a file", "%s is a folder", shown(text))
+		return "", refuse(shown(text)+" is a folder", "add the name of a file")
 	case filepath.IsAbs(text):
 		return filepath.Clean(text), nil
 	}
@@ -718,19 +743,23 @@ func parseProxy(text string) (netip.Prefix, error) {
 	}
 	address, err := netip.ParseAddr(text)
 	if err != nil || address.Zone() != "" {
-		return netip.Prefix{}, refuse(`write it like "10.0.0.5" or "10.0.0.0/24"`, "%s is not an address or a range", shown(text))
+		return netip.Prefix{}, refuse(shown(text)+" is not an address or a range",
+			`write it like "10.0.0.5" or "10.0.0.0/24"`)
 	}
 	address = address.Unmap()
 	return netip.PrefixFrom(address, address.BitLen()), nil
 }
 
-var hostPattern = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+const label = `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+
+var hostPattern = regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
 
 func isHostName(text string) bool { return len(text) <= 253 && hostPattern.MatchString(text) }
 
 func parseHost(text string) (string, error) {
 	if !isHostName(text) {
-		return "", refuse(`write the name alone, such as "shop.in"`, "%s is not a plain host name", shown(text))
+		return "", refuse(shown(text)+" is not a plain host name",
+			`write the name alone, such as "shop.in"`)
 	}
 	return strings.ToLower(text), nil
 }
@@ -745,14 +774,16 @@ func parseCookieDomain(text string) (string, error) {
 	case domain == "":
 		return "", nil
 	case strings.HasPrefix(domain, "."):
-		return "", refuse(`write "`+strings.TrimLeft(domain, ".")+`"`, "%s begins with a point", shown(text))
+		return "", refuse(shown(text)+" begins with a point", "leave the point out")
 	case err == nil:
-		return "", refuse("leave it empty", "%s is an address and a cookie can't be shared between addresses", shown(text))
+		return "", refuse(shown(text)+" is an address and no cookie is shared between addresses",
+			"leave it empty")
 	case !isHostName(domain):
-		return "", refuse(`write the name alone, such as "shop.in"`, "%s is not a plain host name", shown(text))
+		return "", refuse(shown(text)+" is not a plain host name",
+			`write the name alone, such as "shop.in"`)
 	case !strings.Contains(domain, ".") || sharedSuffix.MatchString(domain):
-		return "", refuse(`write your own domain, such as "shop.in", or leave it empty`,
-			"%s is shared by many sites and browsers refuse its cookies", shown(text))
+		return "", refuse(shown(text)+" is shared by many sites and browsers refuse its cookies",
+			`write your own domain, such as "shop.in", or leave it empty`)
 	}
 	return domain, nil
 }
@@ -763,11 +794,12 @@ var midPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 func parseMID(text string) (string, error) {
 	switch {
 	case text == "":
-		return "", refuse("copy it from Paytm's dashboard under API keys", "is not set")
+		return "", refuse("is not set", "copy it from Paytm's dashboard under API keys")
 	case strings.TrimSpace(text) != text:
-		return "", refuse("remove them", "has spaces around it")
+		return "", refuse("has spaces around it", "remove them")
 	case !midPattern.MatchString(text):
-		return "", refuse("copy it again from Paytm's dashboard", "is not 1 to 64 letters, digits, - or _")
+		return "", refuse("is not 1 to 64 letters, digits, - or _",
+			"copy it again from Paytm's dashboard")
 	}
 	return text, nil
 }
@@ -778,14 +810,15 @@ func choice(words ...string) func(string) (string, error) {
 	for i, word := range words {
 		quoted[i] = strconv.Quote(word)
 	}
+	remedy := "write " + strings.Join(quoted, " or ")
 	return func(text string) (string, error) {
 		if slices.Contains(words, text) {
 			return text, nil
 		}
 		if text == "" {
-			return "", refuse("write "+strings.Join(quoted, " or "), "is not set")
+			return "", refuse("is not set", remedy)
 		}
-		return "", refuse("write "+strings.Join(quoted, " or "), "%s is not known", shown(text))
+		return "", refuse(shown(text)+" is not known", remedy)
 	}
 }
 
@@ -799,15 +832,16 @@ func period(shortest time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
 		match := periodPattern.FindStringSubmatch(text)
 		if match == nil {
-			return 0, refuse(`write days, hours or minutes like "30d", "12h" or "90m"`, "%s is not a length of time", shown(text))
+			return 0, refuse(shown(text)+" is not a length of time",
+				`write days, hours or minutes like "30d", "12h" or "90m"`)
 		}
 		n, _ := strconv.ParseInt(match[1], 10, 64)
 		unit := units[match[2]]
 		switch {
 		case n > int64(longest/unit):
-			return 0, refuse(`write at most "365d"`, "%s is too long", shown(text))
+			return 0, refuse(shown(text)+" is too long", `write at most "365d"`)
 		case time.Duration(n)*unit < shortest:
-			return 0, refuse(`write at least "1h"`, "%s is too short", shown(text))
+			return 0, refuse(shown(text)+" is too short", `write at least "1h"`)
 		}
 		return time.Duration(n) * unit, nil
 	}
@@ -824,7 +858,8 @@ func parseMonths(text string) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, refuse(`write 1 to 120 months like "12mo" or leave it empty`, "%s is not a number of months", shown(text))
+	return 0, refuse(shown(text)+" is not a number of months",
+		`write 1 to 120 months like "12mo" or leave it empty`)
 }
 
 // parsePercent reads "10%" or "12.5%" as basis points. Two decimals at most, like rupees.
@@ -832,7 +867,7 @@ func parsePercent(text, example string) (bps int64, err error) {
 	number, is := strings.CutSuffix(text, "%")
 	bps, err = paytm.ParseAmount(number)
 	if err != nil || !is {
-		return 0, refuse(`write it like "`+example+`"`, "%s is not a percentage", shown(text))
+		return 0, refuse(shown(text)+" is not a percentage", `write it like "`+example+`"`)
 	}
 	return bps, nil
 }
@@ -843,7 +878,8 @@ func parseShare(text string) (int64, error) {
 	}
 	bps, err := parsePercent(text, "10%")
 	if err == nil && (bps < 1 || bps > 10000) {
-		return 0, refuse(`write a share from "0.01%" to "100%"`, "%s can't be paid out of a payment", shown(text))
+		return 0, refuse(shown(text)+" can't be paid out of a payment",
+			`write a share from "0.01%" to "100%"`)
 	}
 	return bps, err
 }
@@ -854,7 +890,8 @@ func parseTax(text string) (int64, error) {
 	}
 	bps, err := parsePercent(text, "18%")
 	if err == nil && bps >= 10000 {
-		return 0, refuse(`write the tax on top of the price, such as "18%"`, "%s is not below 100%%", shown(text))
+		return 0, refuse(shown(text)+" is not below 100%",
+			`write the tax on top of the price, such as "18%"`)
 	}
 	return bps, err
 }
@@ -865,7 +902,7 @@ func parseFlat(text string) (int64, error) {
 	}
 	paise, err := paytm.ParseAmount(text)
 	if err != nil || paise == 0 {
-		return 0, refuse(`write rupees above zero like "50.00"`, "%s is not an amount", shown(text))
+		return 0, refuse(shown(text)+" is not an amount", `write rupees above zero like "50.00"`)
 	}
 	return paise, nil
 }
@@ -892,12 +929,13 @@ func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
 	references, isList := given.([]any)
 	switch {
 	case !is || given == "":
-		r.fault(key, refuse(`write "file:/etc/hissa/paytm.key" or "env:PAYTM_KEY"`, "is not set"))
+		r.fault(key, refuse("is not set", `write "file:/etc/hissa/paytm.key" or "env:PAYTM_KEY"`))
 		return nil
 	case !isList:
 		references = []any{given}
 	case len(references) == 0 || len(references) > maxKeys:
-		r.fault(key, refuse("name one key, or while it is changed the new one and then the old", "names %d keys", len(references)))
+		r.fault(key, refuse(fmt.Sprintf("names %d keys", len(references)),
+			"name one, or two or three while it is changed, the new one first"))
 		return nil
 	}
 	for i, reference := range references {
@@ -910,7 +948,7 @@ func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
 			continue
 		}
 		if slices.Contains(references[:i], reference) {
-			r.fault(at, refuse("name it once", "stands in the list twice"))
+			r.fault(at, refuse("stands in the list twice", "name it once"))
 			continue
 		}
 		merchantKey, err := r.merchantKey(text)
@@ -944,11 +982,12 @@ func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
 		}
 	case isVariable && variablePattern.MatchString(variable):
 		if secret = os.Getenv(variable); r.readSecrets && secret == "" {
-			err = refuse("set it where the service is started or use file:PATH", "the environment variable %s is empty", variable)
+			err = refuse("the environment variable "+variable+" is empty",
+				"set it where the service is started or use file:PATH")
 		}
 	default:
-		return nil, refuse(`put it in a file of mode 0600, and name that as "file:/etc/hissa/paytm.key"`,
-			"a key does not belong in this file")
+		return nil, refuse("a key does not belong in this file",
+			`put it in a file of mode 0600, and name that as "file:/etc/hissa/paytm.key"`)
 	}
 	if err != nil || !r.readSecrets {
 		return nil, err
@@ -963,8 +1002,9 @@ func newKey(secret string) (*paytm.Key, error) {
 	}
 	key, err := paytm.NewKey(secret)
 	if err != nil {
-		return nil, refuse("copy it again from Paytm's dashboard, whole and without spaces around it",
-			"the key has %d bytes and not 16, 24 or 32", len(secret))
+		return nil, refuse(
+			fmt.Sprintf("the key has %d bytes and not 16, 24 or 32", len(secret)),
+			"copy it again from Paytm's dashboard, whole and without spaces around it")
 	}
 	return key, nil
 }
@@ -973,36 +1013,46 @@ func newKey(secret string) (*paytm.Key, error) {
 const maxKeyFile = 4096
 
 // readKeyFile refuses a file that anybody but its owner can open. A credential that systemd hands
-// over (LoadCredential=) may show rights of a group: they stand for the service's own access list.
+// over (LoadCredential=) may show rights of a group: they are those of the service's own user.
 func readKeyFile(path string) (string, error) {
+	is := "key file " + path + " "
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", refuse("put the merchant key there or name another file", "there is no key file %s", path)
+		return "", refuse("there is no key file "+path,
+			"put the merchant key there or name another file")
 	case err != nil:
-		return "", refuse("let the user who runs hissa reach it", "key file %s can't be found (%v)", path, errors.Unwrap(err))
+		return "", refuse(is+"can't be reached", "let the user who runs hissa enter its folder")
 	case !info.Mode().IsRegular():
-		return "", refuse("name a file that holds only the key", "key file %s is not a regular file", path)
+		return "", refuse(is+"is not a regular file", "name a file that holds only the key")
 	}
 	others := info.Mode().Perm() & 0o077
-	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" && filepath.Dir(path) == filepath.Clean(folder) {
+	if isCredential(path) {
 		others &= 0o007
 	}
 	switch {
 	case others&0o044 != 0:
-		return "", refuse("chmod 600 "+path, "key file %s is readable by others", path)
+		return "", refuse(is+"is readable by others", "chmod 600 "+path)
 	case others != 0:
-		return "", refuse("chmod 600 "+path, "key file %s is open to others", path)
+		return "", refuse(is+"is open to others", "chmod 600 "+path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return "", refuse("make the user who runs hissa its owner", "key file %s can't be opened (%v)", path, errors.Unwrap(err))
+		return "", refuse(is+"can't be opened", "make the user who runs hissa its owner")
 	}
+	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
-	if err := errors.Join(err, file.Close()); err != nil {
-		return "", refuse("look at the disk", "key file %s can't be read (%v)", path, err)
+	if err != nil {
+		return "", refuse(is+"can't be read ("+err.Error()+")", "look at the disk")
 	}
 	return string(text), nil
+}
+
+// isCredential reports whether systemd keeps this file, for this service or for one beside it.
+func isCredential(path string) bool {
+	own := os.Getenv("CREDENTIALS_DIRECTORY")
+	return own != "" && filepath.Dir(path) == filepath.Clean(own) ||
+		strings.HasPrefix(path, "/run/credentials/")
 }
 
 // Where keys and values stand. The decoder tells the place of its own faults only, so this walks
@@ -1031,7 +1081,8 @@ func (p places) of(key string) int {
 // lineAndColumn counts from 1, columns in characters.
 func lineAndColumn(text string, offset int) (line, column int) {
 	before := text[:min(max(offset, 0), len(text))]
-	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
+	start := strings.LastIndexByte(before, '\n') + 1
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[start:]) + 1
 }
 
 // walker is a position in text that is TOML. On other text it says nothing of use, but ends.
@@ -1159,10 +1210,12 @@ func (w *walker) quoted() {
 	if strings.HasPrefix(w.text[w.at:], strings.Repeat(quote, 3)) {
 		quote = strings.Repeat(quote, 3)
 	}
-	for w.at += len(quote); w.at < len(w.text) && !strings.HasPrefix(w.text[w.at:], quote); w.at++ {
+	w.at += len(quote)
+	for w.at < len(w.text) && !strings.HasPrefix(w.text[w.at:], quote) {
 		if w.text[w.at] == '\\' && quote[0] == '"' {
 			w.at++
 		}
+		w.at++
 	}
 	w.at = min(w.at+len(quote), len(w.text))
 	if len(quote) == 3 {

@@ -335,7 +335,8 @@ func (v verifier) candidatesOf(txn *transaction, p Position) error {
 		return err
 	}
 	if !slices.Equal(have, p.Candidates) {
-		return badRow{"attributions of " + txn.TxnID, "are not what the facts make them"}
+		return badRow{"attributions of " + txn.TxnID, fmt.Sprintf("the facts make them %+v, the rows say %+v",
+			p.Candidates, have)}
 	}
 	return nil
 }

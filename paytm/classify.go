@@ -231,11 +231,15 @@ func (e *Envelope) unknown(known vocabulary) []string {
 }
 
 // outside lists the names that are not in a closed list, sorted.
-func (e *Envelope) outside(closed map[string]bool) []string {
-	list := slices.DeleteFunc(e.nested(), func(name string) bool { return closed[name] })
+func (e *Envelope) outside(closed map[string]bool) (list []string) {
 	for _, field := range e.Fields {
 		if !closed[field.Name] {
 			list = append(list, field.Name)
+		}
+	}
+	for _, name := range e.nested() {
+		if !closed[name] {
+			list = append(list, name)
 		}
 	}
 	slices.Sort(list)

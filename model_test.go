@@ -1,0 +1,535 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// The model is a second, naive telling of the rules: it keeps whole histories, works everything out
+// from the start each time, and shares no code with the position it judges.
+
+type modelOrder struct {
+	promo, click string
+	amount       int64
+}
+
+type modelTxn struct {
+	order    string
+	first    time.Time
+	messages []Notification // payments, refunds, disputes as they came, repeats left out
+	answers  []Answer
+	decision *Decision
+	after    int    // how many messages had come when the person spoke
+	fixed    string // partner, once it was due
+}
+
+type model struct {
+	now    time.Time
+	txns   map[string]*modelTxn
+	orders map[string]modelOrder
+	clicks map[string]struct {
+		partner string
+		at      time.Time
+	}
+	rates map[string]int64 // basis points
+}
+
+type outcome struct {
+	partner          string
+	earned, reversed int64
+	state            string
+	blocks           []string
+}
+
+func (m *model) outcome(txn *modelTxn) outcome {
+	var success, failed, pending []Notification
+	for _, n := range txn.messages {
+		switch {
+		case n.Kind != "payment":
+		case n.Status == "success":
+			success = append(success, n)
+		case n.Status == "failed":
+			failed = append(failed, n)
+		default:
+			pending = append(pending, n)
+		}
+	}
+	paidFor, amount := "success", int64(-1)
+	base := success
+	if len(base) == 0 {
+		base, paidFor = failed, "failed"
+	}
+	if len(base) == 0 {
+		base, paidFor = pending, "pending"
+	}
+	for _, n := range base {
+		if amount < 0 || n.Amount < amount {
+			amount = n.Amount
+		}
+	}
+	amounts := map[int64]bool{}
+	for _, n := range append(slices.Clone(success), failed...) {
+		amounts[n.Amount] = true
+	}
+	conflict := len(amounts) > 1 || len(success) > 0 && len(failed) > 0
+	unconfirmed := true
+	gone := false
+	if d := txn.decision; d != nil {
+		unconfirmed = false
+		if d.Agree {
+			paidFor = "success"
+			if d.Amount > 0 {
+				amount, conflict = d.Amount, false
+			} else {
+				seen := map[int64]bool{}
+				for _, n := range success {
+					seen[n.Amount] = true
+				}
+				conflict = conflict && len(seen) > 1
+			}
+		} else {
+			gone, conflict = true, false
+		}
+	} else if len(txn.answers) > 0 {
+		a := txn.answers[len(txn.answers)-1]
+		stated := false
+		for _, n := range txn.messages {
+			stated = stated || n.Kind == "payment" && n.Amount == a.Amount
+		}
+		switch {
+		case a.Result == "failed":
+			unconfirmed, gone, conflict = false, true, false
+		case stated:
+			unconfirmed, conflict, paidFor, amount = false, false, "success", a.Amount
+		default:
+			conflict = true
+		}
+	}
+	if paidFor != "success" && !(gone && len(success) > 0) {
+		return outcome{}
+	}
+	refunded, refundConflict := m.refunded(txn)
+	lost, open := m.disputed(txn)
+	back := min(refunded+lost, amount)
+	partner := txn.fixed
+	if partner == "" {
+		partner = m.brought(txn, success)
+	}
+	if partner == "" {
+		return outcome{}
+	}
+	o := outcome{partner: partner, earned: halfUp(amount, m.rates[partner], 10000)}
+	o.reversed = halfUp(o.earned, back, amount)
+	if gone {
+		o.reversed = o.earned
+	}
+	if gone || back == amount || o.earned > 0 && o.reversed == o.earned {
+		o.state = "reversed"
+		return o
+	}
+	if m.now.Before(m.paid(txn, success).Add(14 * 24 * time.Hour)) {
+		o.blocks = append(o.blocks, "period")
+	}
+	if unconfirmed {
+		o.blocks = append(o.blocks, "unconfirmed")
+	}
+	if conflict || refundConflict {
+		o.blocks = append(o.blocks, "conflict")
+	}
+	if open {
+		o.blocks = append(o.blocks, "dispute")
+	}
+	if bound := m.orders[txn.order]; bound.amount > 0 && bound.amount != amount {
+		o.blocks = append(o.blocks, "merchant")
+	}
+	o.state = "due"
+	if len(o.blocks) > 0 {
+		o.state = "held"
+	}
+	return o
+}
+
+func (m *model) paid(txn *modelTxn, success []Notification) time.Time {
+	earliest := txn.first
+	for i, n := range success {
+		if i == 0 || n.PaidAt.Before(earliest) {
+			earliest = n.PaidAt
+		}
+	}
+	return earliest
+}
+
+func (m *model) refunded(txn *modelTxn) (total int64, conflict bool) {
+	for id := range 3 {
+		var largest int64
+		events := map[string]bool{}
+		sizes := map[int64]bool{}
+		settled := true
+		for i, n := range txn.messages {
+			if n.Kind == "refund" && n.RefundID == fmt.Sprint("R", id) {
+				largest = max(largest, n.Refund)
+				events[n.Event] = true
+				sizes[n.Refund] = true
+				settled = settled && txn.decision != nil && txn.decision.Agree && i < txn.after
+			}
+		}
+		if events["succeeded"] || events["accepted"] && !events["refused"] {
+			total += largest
+		}
+		if (events["succeeded"] && events["refused"] || len(sizes) > 1) && !settled {
+			conflict = true
+		}
+	}
+	return total, conflict
+}
+
+func (m *model) disputed(txn *modelTxn) (lost int64, open bool) {
+	words := map[string]bool{}
+	settled := true
+	for i, n := range txn.messages {
+		if n.Kind == "dispute" {
+			words[n.Dispute] = true
+			settled = settled && txn.decision != nil && txn.decision.Agree && i < txn.after
+		}
+	}
+	switch {
+	case words["LOST"] && !words["WON"]:
+		return 5000, false
+	case len(words) == 0 || words["WON"] && !words["LOST"]:
+		return 0, false
+	}
+	return 0, !settled
+}
+
+func (m *model) brought(txn *modelTxn, success []Notification) string {
+	bound := m.orders[txn.order]
+	switch bound.promo {
+	case "ASHA10":
+		return "ASHA"
+	case "RAVI10":
+		return "RAVI"
+	}
+	click, ok := m.clicks[bound.click]
+	paid := m.paid(txn, success)
+	if ok && !paid.Before(click.at.Truncate(time.Second)) && !paid.After(click.at.Add(30*24*time.Hour)) {
+		return click.partner
+	}
+	return ""
+}
+
+// fixDue notes, before anything new is said about a transaction, that its commission was due.
+func (m *model) fixDue(txn *modelTxn) {
+	if o := m.outcome(txn); o.state == "due" && txn.fixed == "" {
+		txn.fixed = o.partner
+	}
+}
+
+// Random histories of clicks, bindings, payments, repeats, refunds, disputes, conflicts, answers and
+// decisions. After every step the books are in order and agree with the model in every commission
+// and every balance.
+func TestRandomHistoriesAgainstTheModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, testTerms())
+		b.partner("ASHA")
+		b.partner("RAVI", func(p *PartnerChange) { p.Rate = &Rate{BPS: 1237} })
+		h := &history{T: rt, b: b, m: &model{
+			now: noon, txns: map[string]*modelTxn{}, orders: map[string]modelOrder{},
+			clicks: map[string]struct {
+				partner string
+				at      time.Time
+			}{}, rates: map[string]int64{"ASHA": 1000, "RAVI": 1237},
+		}}
+		rt.Repeat(map[string]func(*rapid.T){
+			"click":   h.click,
+			"bind":    h.bind,
+			"pay":     h.pay,
+			"pay2":    h.pay,
+			"again":   h.again,
+			"refund":  h.refund,
+			"dispute": h.dispute,
+			"answer":  h.answer,
+			"decide":  h.decide,
+			"wait":    h.wait,
+			"":        func(*rapid.T) { h.compare() },
+		})
+	})
+}
+
+type history struct {
+	*rapid.T
+	b    *books
+	m    *model
+	sent []Notification
+}
+
+func (h *history) order(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "order")
+}
+
+func (h *history) txn(t *rapid.T) (string, *modelTxn) {
+	if len(h.m.txns) == 0 {
+		t.Skip()
+	}
+	id := rapid.SampledFrom(slices.Sorted(maps.Keys(h.m.txns))).Draw(t, "txn")
+	return id, h.m.txns[id]
+}
+
+func (h *history) click(t *rapid.T) {
+	id := fmt.Sprintf("clk_%d", len(h.m.clicks))
+	partner := rapid.SampledFrom([]string{"ASHA", "RAVI"}).Draw(t, "partner")
+	h.b.click(id, partner)
+	h.m.clicks[id] = struct {
+		partner string
+		at      time.Time
+	}{partner, h.m.now}
+}
+
+func (h *history) bind(t *rapid.T) {
+	id := h.order(t)
+	o := modelOrder{
+		promo:  rapid.SampledFrom([]string{"", "", "ASHA10", "RAVI10", "NOBODY"}).Draw(t, "promo"),
+		click:  rapid.SampledFrom(append(slices.Sorted(maps.Keys(h.m.clicks)), "", "clk_never")).Draw(t, "click"),
+		amount: rapid.SampledFrom([]int64{0, 0, 10000}).Draw(t, "amount"),
+	}
+	old, bound := h.m.orders[id]
+	want := "bound"
+	if bound {
+		want = "replaced"
+		for _, txn := range h.m.txns {
+			for _, n := range txn.messages {
+				if txn.order == id && n.Kind == "payment" && n.Status == "success" {
+					want = "taken"
+				}
+			}
+		}
+	}
+	if bound && old == o {
+		want = "same"
+	}
+	if want == "bound" || want == "replaced" {
+		for _, txn := range h.m.txns {
+			if txn.order == id {
+				h.m.fixDue(txn)
+			}
+		}
+		h.m.orders[id] = o
+	}
+	if got := h.b.bind(Order{ID: id, Promo: o.promo, ClickID: o.click, Amount: o.amount}); got != want {
+		t.Fatalf("binding order %s: %s, want %s", id, got, want)
+	}
+}
+
+func (h *history) pay(t *rapid.T) {
+	order := h.order(t)
+	id := "T" + order + rapid.SampledFrom([]string{"a", "b"}).Draw(t, "payment")
+	h.deliver(payment(id, order,
+		status(rapid.SampledFrom([]string{"success", "success", "success", "failed", "pending"}).Draw(t, "status")),
+		amount(rapid.SampledFrom([]int64{10000, 10000, 10000, 33333}).Draw(t, "amount")),
+		paid(noon.Add(time.Duration(rapid.IntRange(-2, 20).Draw(t, "day"))*24*time.Hour))), order)
+}
+
+func (h *history) deliver(n Notification, order string) {
+	txn := h.m.txns[n.TxnID]
+	if txn == nil {
+		txn = &modelTxn{order: order, first: h.m.now}
+		h.m.txns[n.TxnID] = txn
+	}
+	known := slices.ContainsFunc(txn.messages, func(k Notification) bool {
+		return string(identified(k).Identity) == string(identified(n).Identity)
+	})
+	if !known {
+		h.m.fixDue(txn)
+		txn.messages = append(txn.messages, n)
+	}
+	h.sent = append(h.sent, n)
+	if result := h.b.deliver(n); known && result != resultDuplicate {
+		h.Fatalf("a repeat was answered %s", result)
+	}
+}
+
+func (h *history) again(t *rapid.T) {
+	if len(h.sent) == 0 {
+		t.Skip()
+	}
+	n := h.sent[rapid.IntRange(0, len(h.sent)-1).Draw(t, "which")]
+	h.deliver(n, h.m.txns[n.TxnID].order)
+}
+
+func (h *history) refund(t *rapid.T) {
+	id, txn := h.txn(t)
+	h.deliver(refund(id, rapid.SampledFrom([]string{"R0", "R1", "R2"}).Draw(t, "refund"),
+		rapid.SampledFrom([]string{"accepted", "succeeded", "refused"}).Draw(t, "event"),
+		rapid.SampledFrom([]int64{5000, 5000, 3333}).Draw(t, "amount")), txn.order)
+}
+
+func (h *history) dispute(t *rapid.T) {
+	id, txn := h.txn(t)
+	h.deliver(dispute(id, "D1", rapid.SampledFrom([]string{"NEW", "WON", "LOST"}).Draw(t, "word"), 5000), txn.order)
+}
+
+func (h *history) answer(t *rapid.T) {
+	id, txn := h.txn(t)
+	if !slices.ContainsFunc(txn.messages, func(n Notification) bool { return n.Kind == "payment" }) {
+		t.Skip()
+	}
+	a := agreeing(id, txn.order, rapid.SampledFrom([]int64{10000, 10000, 33333, 77777}).Draw(t, "amount"))
+	if rapid.IntRange(0, 3).Draw(t, "deny") == 0 {
+		a = denying(id, txn.order)
+	}
+	h.m.fixDue(txn)
+	txn.answers = append(txn.answers, a)
+	h.b.answers(id, a)
+}
+
+func (h *history) decide(t *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(t, "seldom") > 0 {
+		t.Skip()
+	}
+	id, txn := h.txn(t)
+	d := Decision{Agree: rapid.Bool().Draw(t, "agree")}
+	if d.Agree {
+		d.Amount = rapid.SampledFrom([]int64{0, 10000, 33333}).Draw(t, "amount")
+	}
+	before := *txn
+	h.m.fixDue(txn)
+	if err := h.b.decides(id, d); err != nil {
+		*txn = before // refused: an amount that nobody stated, or none where two were
+		return
+	}
+	txn.decision, txn.after = &d, len(txn.messages)
+}
+
+func (h *history) wait(t *rapid.T) {
+	d := time.Duration(rapid.IntRange(1, 20*24).Draw(t, "hours")) * time.Hour
+	h.b.wait(d)
+	h.m.now = h.m.now.Add(d)
+}
+
+// compare holds every commission and balance against the model.
+func (h *history) compare() {
+	h.b.inOrder()
+	owed := map[string]int64{}
+	for id, txn := range h.m.txns {
+		want := h.m.outcome(txn)
+		owed[want.partner] += want.earned - want.reversed
+		var got outcome
+		if c := h.b.story(id).Commission; c != nil {
+			got = outcome{partner: c.Partner, earned: c.Amount, reversed: c.Reversed}
+			got.state, got.blocks = c.State(h.b.clockNow())
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			h.Fatalf("%s: got %+v, the model says %+v", id, got, want)
+		}
+	}
+	for _, partner := range []string{"ASHA", "RAVI"} {
+		if got := h.b.balance(partner); got != owed[partner] {
+			h.Fatalf("%s is owed %d, the model says %d", partner, got, owed[partner])
+		}
+	}
+}
+
+// Rule 3: with clicks, bindings and answers fixed, any order of the same messages, with repeats,
+// ends in the same transactions, refunds, commissions and balances.
+func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := openBooks(t, testTerms())
+		b.partner("ASHA")
+		b.partner("RAVI")
+		size := rapid.IntRange(3, 5).Draw(rt, "size")
+		var set []Notification
+		for range size {
+			set = append(set, anyMessage(rt))
+		}
+		promo := rapid.SampledFrom([]string{"", "ASHA10"}).Draw(rt, "promo")
+		answer := rapid.SampledFrom([]string{"none", "agree", "deny"}).Draw(rt, "answer")
+		first := ""
+		for i, order := range permutations(size) {
+			suffix := fmt.Sprintf("p%d", i)
+			if promo != "" {
+				if _, err := b.BindOrder(b.ctx(), Order{ID: "1" + suffix, Promo: promo}, ""); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			repeat := rapid.IntRange(0, size-1).Draw(rt, "repeat")
+			for _, k := range append(slices.Clone(order), order[repeat]) {
+				n := set[k]
+				n.TxnID, n.OrderID, n.RefundID = "T"+suffix, "1"+suffix, n.RefundID+suffix
+				b.deliver(n)
+			}
+			if txn := b.story("T" + suffix).Txn; txn != nil && answer != "none" {
+				a := agreeing("T"+suffix, "1"+suffix, 10000)
+				if answer == "deny" {
+					a = denying("T"+suffix, "1"+suffix)
+				}
+				if err := b.RecordAnswers(b.ctx(), Poll{TxnID: "T" + suffix}, []Answer{a}); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			end := b.endOf("T" + suffix)
+			if first == "" {
+				first = end
+			}
+			if end != first {
+				rt.Fatalf("messages %+v\nin the order %v end in\n%s\nin another order in\n%s", set, order, end, first)
+			}
+		}
+		b.inOrder()
+	})
+}
+
+func anyMessage(t *rapid.T) Notification {
+	switch rapid.SampledFrom([]string{"payment", "payment", "payment", "refund", "dispute"}).Draw(t, "kind") {
+	case "refund":
+		r := refund("", rapid.SampledFrom([]string{"R1", "R2"}).Draw(t, "id"),
+			rapid.SampledFrom([]string{"accepted", "succeeded", "refused"}).Draw(t, "event"),
+			rapid.SampledFrom([]int64{3333, 5000}).Draw(t, "amount"))
+		r.RefundsSum = rapid.SampledFrom([]int64{0, 0, 6000}).Draw(t, "sum")
+		return r
+	case "dispute":
+		return dispute("", "D1", rapid.SampledFrom([]string{"NEW", "WON", "LOST"}).Draw(t, "word"), 2500)
+	}
+	return payment("", "", status(rapid.SampledFrom([]string{"success", "success", "failed", "pending"}).Draw(t, "status")),
+		amount(rapid.SampledFrom([]int64{10000, 33333}).Draw(t, "amount")),
+		paid(noon.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "hour"))*time.Hour)),
+		func(n *Notification) {
+			n.Reference = rapid.SampledFrom([]string{"", "RAVI"}).Draw(t, "reference")
+			n.Currency = rapid.SampledFrom([]string{"INR", "INR", "", "USD"}).Draw(t, "currency")
+		})
+}
+
+// endOf is what a transaction came to, without ids and places.
+func (b *books) endOf(txnID string) string {
+	s := b.story(txnID)
+	if s.Txn == nil {
+		return "no payment"
+	}
+	t := *s.Txn
+	t.ID, t.TxnID, t.OrderID, t.Conflict = 0, "", "", fmt.Sprint(t.Conflict != "")
+	net, err := int64(0), error(nil)
+	for _, e := range s.Entries {
+		if e.Kind == "earn" {
+			net += e.Amount
+		} else {
+			net -= e.Amount
+		}
+	}
+	return fmt.Sprintf("%+v\n%s\nledger %d %v", t, b.earned(txnID), net, err)
+}
+
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{{}}
+	}
+	var all [][]int
+	for _, p := range permutations(n - 1) {
+		for i := range n {
+			all = append(all, slices.Insert(slices.Clone(p), i, n-1))
+		}
+	}
+	return all
+}
