@@ -528,13 +528,12 @@ func candidates(f Facts, p *Position, o *Order, t *Terms, program Program) []Can
 			}
 		}
 	}
-	won := false
+	winner := slices.IndexFunc(all, func(c Candidate) bool { return c.counts })
 	for i := range all {
-		if all[i].counts && won {
+		if i > winner && all[i].counts {
 			all[i].counts = false
-			all[i].Verdict = "would have counted too, but an earlier basis did: " + all[i].Verdict
+			all[i].Verdict += "; but " + all[winner].Basis + " comes first"
 		}
-		won = won || all[i].counts
 	}
 	return all
 }

@@ -19,6 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/mattn/go-isatty"
+
 	"hissa/paytm"
 )
 
@@ -545,10 +547,8 @@ func (c *call) progress() func(done, all int64) {
 	return func(done, all int64) { fmt.Fprintf(f, "\r%d of %d facts\r", done, all) }
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
+// isTerminal tells a person's terminal from a file, a pipe and /dev/null.
+func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
 
 var backupCommand = command{
 	name: "backup", config: true, usage: "FILE",

@@ -220,7 +220,7 @@ func loadConfig(path string) (*Config, error) {
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("the folder of %s is not found (%w): name its whole path", path, err)
+		return nil, fmt.Errorf("the folder of %s is lost (%w): name its whole path", path, err)
 	}
 	config, faults := parseConfig(path, text, folder, true)
 	if len(faults) > 0 {
@@ -290,8 +290,9 @@ func (r *configReader) decode() bool {
 	return true
 }
 
-// wordQuoted finds a quoted word in the decoder's message: a piece of the file, perhaps of a key.
-var wordQuoted = regexp.MustCompile("['\"`][^'\"`]{3,}")
+// quotedSign is how the decoder's messages quote a single sign. Where they quote more, it is a piece
+// of the file, perhaps of a key.
+var quotedSign = regexp.MustCompile(`'\\?[^']'|"\\?[^"]"`)
 
 // refuseSyntax says where the text stops being TOML, and nothing of a line that may hold a key.
 func (r *configReader) refuseSyntax(syntax toml.ParseError) {
@@ -304,7 +305,7 @@ func (r *configReader) refuseSyntax(syntax toml.ParseError) {
 		why = refusal{"stands in the file twice", "keep one of them"}
 	case strings.Contains(strings.ToLower(syntax.LastKey+line), "key"):
 		why = refusal{"is not TOML", `write it like merchant_key = "file:/etc/hissa/paytm.key"`}
-	case wordQuoted.MatchString(why.problem):
+	case strings.ContainsAny(quotedSign.ReplaceAllString(why.problem, ""), "'\"`"):
 		why.problem = "is not TOML"
 	}
 	r.faultAt(at, syntax.LastKey, why)
@@ -349,8 +350,9 @@ func (r *configReader) readLinks(c *Config) {
 	for _, host := range []string{public, shop} {
 		if host != c.Links.CookieDomain && !strings.HasSuffix(host, "."+c.Links.CookieDomain) {
 			r.fault("links.cookie_domain", refuse(
-				host+" does not belong to it and the shop would never see the cookie",
-				"write a domain that both "+public+" and "+shop+" belong to, or leave it empty"))
+				host+" does not belong to "+shown(c.Links.CookieDomain)+
+					" and the shop would never see the cookie",
+				"write a domain that both "+public+" and "+shop+" belong to or leave it empty"))
 			return
 		}
 	}
@@ -378,7 +380,7 @@ func (r *configReader) readAttribution(c *Config) {
 	bases := []string{"promo", "click", "reference", "customer", "campaign"}
 	a.Precedence = options(r, precedence, bases[:4], choice(bases...))
 	if list, ok := r.values[precedence].([]any); ok && len(list) == 0 {
-		r.fault(precedence, refuse("is empty", `name at least one, such as ["click"]`))
+		r.fault(precedence, refuse("is empty", `name at least one like ["click"]`))
 	}
 	for i, basis := range a.Precedence {
 		if basis != "" && slices.Contains(a.Precedence[:i], basis) {
@@ -510,7 +512,7 @@ func (r *configReader) asText(key string, value any) (text string, ok bool) {
 	text, ok = value.(string)
 	switch {
 	case !ok:
-		r.fault(key, refuse("is "+kind(value)+" and not a text", `write it in double quotes`))
+		r.fault(key, refuse("is "+kind(value)+" and not text", "write it in double quotes"))
 	case strings.ContainsFunc(text, unicode.IsControl):
 		r.fault(key, refuse("has a control character inside",
 			"write it on one line without tabs and escapes"))
@@ -523,7 +525,7 @@ func (r *configReader) asText(key string, value any) (text string, ok bool) {
 func kind(value any) string {
 	switch value.(type) {
 	case string:
-		return "a text"
+		return "text"
 	case int64, float64:
 		return "a number"
 	case bool:
@@ -586,18 +588,19 @@ func (r *configReader) refuseUnknown() {
 // same name in another.
 func (r *configReader) suggest(table, name string) string {
 	best, least := "", 3
+	spelt := strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	all := slices.AppendSeq(slices.Collect(maps.Keys(r.known)), maps.Keys(r.tables))
 	slices.Sort(all)
 	for _, known := range all {
 		knownTable, knownName := cutLast(known)
 		if knownTable == table {
-			if d := distance(strings.ToLower(name), knownName); d < least && d < len(knownName) {
+			if d := distance(spelt, knownName); d < least && d <= max(1, len(knownName)/3) {
 				best, least = "did you mean "+knownName+"?", d
 			}
-		} else if knownName == name && best == "" {
-			best = "it belongs under [" + knownTable + "]"
+		} else if knownName == spelt && best == "" {
+			best = "write " + knownName + " under [" + knownTable + "]"
 			if knownTable == "" {
-				best = "it belongs above the first [table]"
+				best = "write " + knownName + " above the first [table]"
 			}
 		}
 	}
@@ -634,7 +637,7 @@ func distance(a, b string) int {
 // that may hold a secret by mistake is not repeated.
 
 func parseListen(text string) (string, error) {
-	const remedy = `write it as host:port, such as "127.0.0.1:8080"`
+	const remedy = `write an address and a port like "127.0.0.1:8080"`
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return "", refuse(shown(text)+" is not host:port", remedy)
@@ -685,12 +688,12 @@ func parseURL(text, example, reason string) (*url.URL, error) {
 			"leave out what stands before the @")
 	case err != nil && !isHostName(host):
 		return nil, refuse(shown(text)+" has no usable host",
-			"write a host name in its ASCII form, such as shop.in")
+			"write a host name in its ASCII form, like shop.in")
 	case strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port):
 		return nil, refuse(shown(text)+" has no usable port",
 			"write a port from 1 to 65535 or none")
 	case u.Scheme == "http" && host != "localhost" && !address.IsLoopback():
-		return nil, refuse(shown(text)+" is http and "+reason,
+		return nil, refuse(shown(text)+" is http but "+reason,
 			"write https:// (http is for 127.0.0.1 and localhost)")
 	}
 	u.Host = strings.ToLower(u.Host)
@@ -707,14 +710,14 @@ func parsePublicURL(text string) (*url.URL, error) {
 }
 
 func parseLanding(text string) (*url.URL, error) {
-	return parseURL(text, "https://shop.in/", "visitors must reach the shop safely")
+	return parseURL(text, "https://shop.in/", "a shop must be reached by https")
 }
 
 func parseAPIURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	u, err := parseBase(text, paytm.ProductionURL, "Paytm answers only https")
+	u, err := parseBase(text, paytm.ProductionURL, "Paytm only answers https")
 	if err != nil {
 		return "", err
 	}
@@ -725,10 +728,10 @@ func parseAPIURL(text string) (string, error) {
 func (r *configReader) parseDatabase(text string) (string, error) {
 	switch {
 	case text == "":
-		return "", refuse("is empty", `write the path of a file, such as "hissa.db"`)
+		return "", refuse("is empty", `write the path of a file like "hissa.db"`)
 	case strings.HasPrefix(text, ":") || strings.HasPrefix(text, "file:"):
 		return "", refuse(shown(text)+" is not the path of a file",
-			`write a plain path, such as "hissa.db"`)
+			`write a plain path like "hissa.db"`)
 	case strings.HasSuffix(text, "/"):
 		return "", refuse(shown(text)+" is a folder", "add the name of a file")
 	case filepath.IsAbs(text):
@@ -759,7 +762,7 @@ func isHostName(text string) bool { return len(text) <= 253 && hostPattern.Match
 func parseHost(text string) (string, error) {
 	if !isHostName(text) {
 		return "", refuse(shown(text)+" is not a plain host name",
-			`write the name alone, such as "shop.in"`)
+			`write the name alone like "shop.in"`)
 	}
 	return strings.ToLower(text), nil
 }
@@ -780,10 +783,10 @@ func parseCookieDomain(text string) (string, error) {
 			"leave it empty")
 	case !isHostName(domain):
 		return "", refuse(shown(text)+" is not a plain host name",
-			`write the name alone, such as "shop.in"`)
+			`write the name alone like "shop.in"`)
 	case !strings.Contains(domain, ".") || sharedSuffix.MatchString(domain):
 		return "", refuse(shown(text)+" is shared by many sites and browsers refuse its cookies",
-			`write your own domain, such as "shop.in", or leave it empty`)
+			`write your own like "shop.in" or leave it empty`)
 	}
 	return domain, nil
 }
@@ -891,7 +894,7 @@ func parseTax(text string) (int64, error) {
 	bps, err := parsePercent(text, "18%")
 	if err == nil && bps >= 10000 {
 		return 0, refuse(shown(text)+" is not below 100%",
-			`write the tax on top of the price, such as "18%"`)
+			`write the tax on top of the price like "18%"`)
 	}
 	return bps, err
 }
@@ -974,17 +977,18 @@ func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
 	var err error
 	switch {
 	case isFile && file != "":
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(r.dir, file)
-		}
 		if r.readSecrets {
-			secret, err = readKeyFile(file)
+			secret, err = r.readKeyFile(file)
 		}
 	case isVariable && variablePattern.MatchString(variable):
 		if secret = os.Getenv(variable); r.readSecrets && secret == "" {
-			err = refuse("the environment variable "+variable+" is empty",
+			err = refuse("the environment variable "+named(variable)+" is empty",
 				"set it where the service is started or use file:PATH")
 		}
+	case isFile:
+		return nil, refuse("names no file", `write it like "file:/etc/hissa/paytm.key"`)
+	case isVariable:
+		return nil, refuse("names no environment variable", `write it like "env:PAYTM_KEY"`)
 	default:
 		return nil, refuse("a key does not belong in this file",
 			`put it in a file of mode 0600, and name that as "file:/etc/hissa/paytm.key"`)
@@ -993,6 +997,14 @@ func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
 		return nil, err
 	}
 	return newKey(secret)
+}
+
+// named repeats the name of a variable when it is written as one, and can't be a key by mistake.
+func named(variable string) string {
+	if variable == strings.ToUpper(variable) {
+		return variable
+	}
+	return "of this name"
 }
 
 // newKey leaves one final newline out, as editors and shells add it.
@@ -1004,7 +1016,7 @@ func newKey(secret string) (*paytm.Key, error) {
 	if err != nil {
 		return nil, refuse(
 			fmt.Sprintf("the key has %d bytes and not 16, 24 or 32", len(secret)),
-			"copy it again from Paytm's dashboard, whole and without spaces around it")
+			"copy it again from Paytm's dashboard without spaces around it")
 	}
 	return key, nil
 }
@@ -1014,16 +1026,20 @@ const maxKeyFile = 4096
 
 // readKeyFile refuses a file that anybody but its owner can open. A credential that systemd hands
 // over (LoadCredential=) may show rights of a group: they are those of the service's own user.
-func readKeyFile(path string) (string, error) {
-	is := "key file " + path + " "
+func (r *configReader) readKeyFile(path string) (string, error) {
+	is := "key file of this name " // which may be a key by mistake, as long as no such file is found
+	if filepath.IsAbs(path) {
+		is = "key file " + path + " "
+	} else {
+		path = filepath.Join(r.dir, path)
+	}
 	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", refuse("there is no key file "+path,
-			"put the merchant key there or name another file")
-	case err != nil:
-		return "", refuse(is+"can't be reached", "let the user who runs hissa enter its folder")
-	case !info.Mode().IsRegular():
+	if err != nil {
+		return "", refuse(is+"can't be found",
+			"put the merchant key there and let the user who runs hissa enter the folder")
+	}
+	is = "key file " + path + " "
+	if !info.Mode().IsRegular() {
 		return "", refuse(is+"is not a regular file", "name a file that holds only the key")
 	}
 	others := info.Mode().Perm() & 0o077
@@ -1103,16 +1119,19 @@ func locate(text string) places {
 		}
 		w.skip("[")
 		table = w.key()
-		w.note(w.keys, table, start)
+		w.noteAll(table, 0, start)
 		w.skip(" \t]")
 	}
 	return w.places
 }
 
-// note keeps the first place of a key.
-func (w *walker) note(at map[string]int, key toml.Key, offset int) {
-	if _, is := at[key.String()]; !is {
-		at[key.String()] = offset
+// noteAll keeps the first place of a key and of the tables around it, but for the outermost ones
+// that have theirs.
+func (w *walker) noteAll(key toml.Key, known, offset int) {
+	for i := known + 1; i <= len(key); i++ {
+		if _, is := w.keys[key[:i].String()]; !is {
+			w.keys[key[:i].String()] = offset
+		}
 	}
 }
 
@@ -1166,11 +1185,11 @@ func (w *walker) pair(table toml.Key) {
 	start := w.at
 	name := w.key()
 	key := append(slices.Clip(table), name...)
-	for i := len(table) + 1; i <= len(key); i++ {
-		w.note(w.keys, key[:i], start)
-	}
+	w.noteAll(key, len(table), start)
 	w.skip(" \t=")
-	w.note(w.values, key, w.at)
+	if _, is := w.values[key.String()]; !is {
+		w.values[key.String()] = w.at
+	}
 	w.value(key)
 }
 

@@ -92,7 +92,8 @@ func (c *confirmer) ask(ctx context.Context, p Poll) error {
 		answers = append(answers, c.answer(p.TxnID, order, a))
 	}
 	for _, a := range answers {
-		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result, "definite", a.Definite)
+		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result, "definite", a.Definite,
+			"amount", max(a.Amount, 0))
 	}
 	return c.store.RecordAnswers(ctx, p, answers)
 }

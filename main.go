@@ -264,12 +264,12 @@ Example:  hissa serve -config /etc/hissa/shop.toml`,
 		defer stop()
 		log := slog.New(slog.NewTextHandler(c.stderr, nil))
 		slog.SetDefault(log)
-		return serve(ctx, config, log, nil)
+		return serve(ctx, config, log)
 	},
 }
 
-// serve runs until ctx ends. ready, when not nil, is told the address that is listened on.
-func serve(ctx context.Context, config *Config, log *slog.Logger, ready func(addr string)) error {
+// serve runs until ctx ends.
+func serve(ctx context.Context, config *Config, log *slog.Logger) error {
 	lock, err := takeLock(config.Database)
 	if err != nil {
 		return err
@@ -279,11 +279,11 @@ func serve(ctx context.Context, config *Config, log *slog.Logger, ready func(add
 	if err != nil {
 		return err
 	}
-	err = serveStore(ctx, config, store, log, ready)
+	err = listenAndServe(ctx, config, store, log)
 	return errors.Join(err, store.Close())
 }
 
-func serveStore(ctx context.Context, config *Config, store *Store, log *slog.Logger, ready func(addr string)) error {
+func listenAndServe(ctx context.Context, config *Config, store *Store, log *slog.Logger) error {
 	added, err := store.AdoptProgram(ctx, config.program(), false)
 	if err != nil {
 		return err
@@ -295,6 +295,11 @@ func serveStore(ctx context.Context, config *Config, store *Store, log *slog.Log
 	if err != nil {
 		return fmt.Errorf("can't listen on %s: %w: stop what holds it, or change listen", config.Listen, err)
 	}
+	return serveOn(ctx, listener, config, store, log)
+}
+
+// serveOn answers on a listener and asks Paytm's API, until ctx ends or the disk fails.
+func serveOn(ctx context.Context, listener net.Listener, config *Config, store *Store, log *slog.Logger) error {
 	s := &server{config: config, store: store, log: log}
 	asking, stopAsking := context.WithCancel(context.Background())
 	asked := make(chan struct{})
@@ -309,9 +314,6 @@ func serveStore(ctx context.Context, config *Config, store *Store, log *slog.Log
 	go func() { failed <- web.Serve(listener) }()
 	log.Info("serving", "listen", listener.Addr().String(), "public_url", config.URLFor(), "mid", config.Paytm.MID,
 		"environment", config.Paytm.Environment)
-	if ready != nil {
-		ready(listener.Addr().String())
-	}
 	select {
 	case err := <-failed:
 		return err

@@ -31,6 +31,7 @@ const (
 )
 
 var (
+	errNoProgram  = errors.New("the database has no terms yet, under which nothing can be decided")
 	errNotFound   = errors.New("not found")
 	errOrderTaken = errors.New("a success for this order is stored: its binding stays")
 )
@@ -52,6 +53,9 @@ func (s *Store) Receive(ctx context.Context, n Notification, subscription string
 }
 
 func (t *tx) receive(n Notification, body []byte) (string, error) {
+	if len(t.terms.programs) == 0 {
+		return "", errNoProgram
+	}
 	subject := n.subject()
 	known, err := t.notifications(subject)
 	if err != nil {

@@ -138,16 +138,19 @@ var table = []row{
 	// STATUS=TXN_SUCCESS with a TXNID can be a refund, so these stand above the payments.
 	{name: "refund (older form)", when: anOlderRefund,
 		kind: Refund, read: readOlderRefund, known: refundNames},
-	{name: "refund accepted", when: all(aRefund, is(nameStatus, "SUCCESS", "PENDING")),
+	{name: "refund accepted",
+		when: all(aRefund, is(nameStatus, "SUCCESS", "PENDING")),
 		kind: Refund, event: Accepted, read: readRefund, known: refundNames},
-	{name: "refund refused", when: all(aRefund, is(nameStatus, "FAILED", "FAILURE", "TXN_FAILURE")),
+	{name: "refund refused",
+		when: all(aRefund, is(nameStatus, "FAILED", "FAILURE", "TXN_FAILURE")),
 		kind: Refund, event: Refused, read: readRefund, known: refundNames},
-	{name: "refund succeeded", when: all(aRefund, is(nameStatus, "", "TXN_SUCCESS")),
+	{name: "refund succeeded", // its message has no status at all
+		when: all(aRefund, is(nameStatus, "", "TXN_SUCCESS")),
 		kind: Refund, event: Succeeded, read: readRefund, known: refundNames},
 	{name: "refund", when: aRefund, // with a status that is not documented
 		kind: Refund, read: readRefund, known: refundNames},
 
-	{name: "encrypted", when: all(has(nameEncrypted), hidden, either(has(nameTxn), has(nameOrder))),
+	{name: "encrypted", when: all(has(nameEncrypted), hidden, has(nameTxn, nameOrder)),
 		kind: Payment, read: readEncrypted, known: paymentNames},
 	{name: "encrypted", when: all(has(nameEncrypted), hidden),
 		kind: Other, why: "It is encrypted, and names neither an order nor a transaction."},
@@ -155,10 +158,11 @@ var table = []row{
 	{name: "pre-debit notice",
 		when: all(has(names{"NOTIFICATIONDATE"}, names{"NOTIFICATIONSTATUS"}), lacks(nameTxn)),
 		kind: Other, why: "It tells that a customer was told of a debit to come."},
-	{name: "card expiry", when: all(has(names{"CARDEXPIRYDATE", "cardExpiryDate"}), lacks(nameTxn)),
+	{name: "card expiry",
+		when: all(has(names{"CARDEXPIRYDATE"}), lacks(nameTxn)),
 		kind: Other, why: "It tells that the card of a subscription expires."},
 	{name: "subscription status", when: aMandate,
-		kind: Other, why: "It tells how a subscription stands; each of its payments has a message of its own."},
+		kind: Other, why: "It tells how a subscription stands; payments have their own messages."},
 
 	{name: "payment", when: all(aPayment, fromLink),
 		kind: Payment, read: readPayment, known: linkNames},

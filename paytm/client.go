@@ -95,7 +95,7 @@ func (c *Client) OrderStatus(ctx context.Context, orderID string) (*Answer, erro
 	}
 	reply, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("Paytm's answer broke off, ask again: %w", err)
+		return nil, fmt.Errorf("the answer of Paytm's status API broke off, ask again: %w", err)
 	}
 	answer, err := c.read(reply)
 	if err != nil {

@@ -38,7 +38,8 @@ type member struct {
 	node node
 }
 
-// member returns the value of a name in an object, nil when there is none. A nil node has no members.
+// member returns the value of a name in an object, nil when there is none. A nil node has no
+// members.
 func (n *node) member(name string) *node {
 	if n == nil {
 		return nil

@@ -49,7 +49,8 @@ func startKit(t *testing.T) *kit {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", "paytmchecksum-151"))
 	}
 	if err != nil {
-		const hint = "Paytm's library is not here (%v); install Node, then: npm ci --prefix paytm/testdata/kit"
+		const hint = "Paytm's library is not here (%v): install Node, then run " +
+			"npm ci --prefix paytm/testdata/kit"
 		if os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
 			t.Fatalf(hint, err)
 		}
@@ -126,10 +127,10 @@ func object(fields paytm.Fields) map[string]any {
 
 // randomValue is built of pieces on which implementations differ.
 func randomValue(r *rand.Rand) string {
-	pieces := []string{"", "", "a", "Z9", "|", "||", "null", "NULL", "Null", "nUlL", "%", "%20", "%zz",
-		"&", "&amp;", "+", " ", "\n", "\r\n", "\t", "=", "/", `"`, `\`, "'", "<b>", "₹", "नमस्ते", "é", "e\u0301",
-		"😀", "\u2028", "\ufeff", "REFUND", "TXN_SUCCESS", "1499.00", "CHECKSUMHASH", "{}", "__proto__",
-		strings.Repeat("long ", 300)}
+	pieces := append(strings.Fields(`a Z9 | || null NULL Null nUlL % %20 %zz & &amp; + = / " \ '
+		<b> ₹ नमस्ते é 😀 REFUND TXN_SUCCESS 1499.00 CHECKSUMHASH {} __proto__`),
+		"", "", " ", "\n", "\r\n", "\t", "e\u0301", "\u2028", "\ufeff",
+		strings.Repeat("long ", 300))
 	var value strings.Builder
 	for range r.IntN(4) {
 		value.WriteString(pieces[r.IntN(len(pieces))])
@@ -194,7 +195,8 @@ func TestAgreesWithPaytmsLibrary(t *testing.T) {
 				sets = append(sets, fields)
 				checksum := mustKey(t, key).Sign(fields)
 				signed = append(signed, question{version, "sign", key, object(fields), ""})
-				verified = append(verified, question{version, "verify", key, object(fields), checksum})
+				q := question{version, "verify", key, object(fields), checksum}
+				verified = append(verified, q)
 				if hasNullText(fields) {
 					nulls++
 				}
@@ -203,8 +205,8 @@ func TestAgreesWithPaytmsLibrary(t *testing.T) {
 				t.Fatalf(`only %d of %d maps have a value "null"`, nulls, maps)
 			}
 			for i, answer := range k.ask(signed...) {
-				if answer.Error != "" || !mustKey(t, signed[i].Key).Verify(sets[i], answer.Checksum) {
-					t.Fatalf("refused what the library signed: %q, %+v, %+v", signed[i].Key, sets[i], answer)
+				if !mustKey(t, signed[i].Key).Verify(sets[i], answer.Checksum) {
+					t.Fatalf("refused what the library signed: %q, %+v", signed[i], answer)
 				}
 			}
 			for i, answer := range k.ask(verified...) {
@@ -231,12 +233,12 @@ func TestAgreesWithPaytmsLibraryOnText(t *testing.T) {
 		for i, answer := range k.ask(signed...) {
 			text := []byte(signed[i].Input.(string))
 			if !mustKey(t, signed[i].Key).VerifyText(text, answer.Checksum) {
-				t.Fatalf("%s: refused what the library signed: %q, %+v", version, signed[i], answer)
+				t.Fatalf("refused what the library signed: %q, %+v", signed[i], answer)
 			}
 		}
 		for i, answer := range k.ask(verified...) {
 			if !answer.Valid {
-				t.Fatalf("%s: the library refuses %q: %+v", version, verified[i], answer)
+				t.Fatalf("the library refuses %q: %+v", verified[i], answer)
 			}
 		}
 	}

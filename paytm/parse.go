@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -143,7 +142,7 @@ func (e *Envelope) nested() []string {
 // hand forgive: they keep the first of two values, drop a piece they cannot read, or go on.
 func parseForm(body string) (*Envelope, error) {
 	if strings.Contains(body, ";") {
-		return nil, errors.New("the form has a semicolon, which some parsers take for an ampersand")
+		return nil, errors.New("the form has a semicolon, which some take for an ampersand")
 	}
 	count := 1 + strings.Count(body, "&")
 	if count > maxNames {
@@ -160,8 +159,8 @@ func parseForm(body string) (*Envelope, error) {
 		name, okName := unescape(name)
 		value, okValue := unescape(value)
 		if !okName || !okValue {
-			return nil, fmt.Errorf("field %d of the form has a bad escape, a NUL byte or text that "+
-				"is not UTF-8", len(e.Fields)+1)
+			return nil, fmt.Errorf("field %d of the form has a bad escape, a NUL byte or text "+
+				"that is not UTF-8", len(e.Fields)+1)
 		}
 		if e.Fields.Has(name) {
 			return nil, fmt.Errorf("the form has two fields named %s", quote(name))
@@ -236,26 +235,22 @@ func (e *Envelope) MID() string {
 // Identity tells a repeat from a new message: it is the same for the same content, whatever the
 // order of the fields and the text of the checksum, which one content can have many of.
 func (e *Envelope) Identity() [32]byte {
-	digest := sha256.New()
-	addLengthAndText(digest, string(e.Shape))
+	content := appendCounted(nil, string(e.Shape))
 	if e.Shape == HeadBody {
-		digest.Write(e.Text)
-		return [32]byte(digest.Sum(nil))
+		return sha256.Sum256(append(content, e.Text...))
 	}
 	sorted := slices.Clone(e.Fields)
 	slices.SortFunc(sorted, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	for _, field := range sorted {
 		if field.Name != checksumName {
-			addLengthAndText(digest, field.Name)
-			addLengthAndText(digest, field.Value)
+			content = appendCounted(appendCounted(content, field.Name), field.Value)
 		}
 	}
-	return [32]byte(digest.Sum(nil))
+	return sha256.Sum256(content)
 }
 
-func addLengthAndText(digest hash.Hash, text string) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(text)))
-	digest.Write(length[:])
-	digest.Write([]byte(text))
+// appendCounted appends a text with its length in front, so that no two lists look alike.
+func appendCounted(content []byte, text string) []byte {
+	content = binary.BigEndian.AppendUint64(content, uint64(len(text)))
+	return append(content, text...)
 }

@@ -146,23 +146,39 @@ func TestFormAgreesWithTheStandardParser(t *testing.T) {
 		e := parse(t, v.RawBody)
 		for _, field := range e.Fields {
 			if values := standard[field.Name]; len(values) != 1 || values[0] != field.Value {
-				t.Errorf("%s: %s is %q, and %q in the standard library", v.ID, field.Name, field.Value, values)
+				t.Errorf(
+					"%s: %s is %q, and %q in the standard library",
+					v.ID,
+					field.Name,
+					field.Value,
+					values,
+				)
 			}
 		}
 		if len(e.Fields) != len(standard) || len(standard) < 10 {
-			t.Errorf("%s: %d fields, %d in the standard library", v.ID, len(e.Fields), len(standard))
+			t.Errorf(
+				"%s: %d fields, %d in the standard library",
+				v.ID,
+				len(e.Fields),
+				len(standard),
+			)
 		}
 	}
 }
 
 func TestParseFlatJSON(t *testing.T) {
-	e := parse(t, ` {"MID":"m","TXNAMOUNT":"1.00", "N":1.50,"T":true,"X":null,"L":[ {"a":1} ],"CHECKSUMHASH":"a b"}`+"\r\n")
+	e := parse(
+		t,
+		` {"MID":"m","TXNAMOUNT":"1.00", "N":1.50,"T":true,"X":null,"L":[ {"a":1} ],`+
+			`"CHECKSUMHASH":"a b"}`+"\r\n",
+	)
 	want := paytm.Fields{
 		{Name: "MID", Value: "m"}, {Name: "TXNAMOUNT", Value: "1.00"}, {Name: "N", Value: "1.50"},
 		{Name: "T", Value: "true"}, {Name: "X", Null: true}, {Name: "L", Value: `[ {"a":1} ]`},
 		{Name: "CHECKSUMHASH", Value: "a b"},
 	}
-	if e.Shape != paytm.FlatJSON || !slices.Equal(e.Fields, want) || e.Text != nil || e.Checksum != "a b" {
+	if e.Shape != paytm.FlatJSON || !slices.Equal(e.Fields, want) || e.Text != nil ||
+		e.Checksum != "a b" {
 		t.Errorf("got %s %+v, checksum %q", e.Shape, e.Fields, e.Checksum)
 	}
 	if e.MID() != "m" || e.Fields.Get("X") != "" || !e.Fields.Has("X") || e.Fields.Has("Y") {
@@ -172,7 +188,11 @@ func TestParseFlatJSON(t *testing.T) {
 
 func TestFlatJSONIsVerifiedLikeAForm(t *testing.T) {
 	key := mustKey(t, testKey)
-	fields := paytm.Fields{{Name: "ORDERID", Value: "O₹\n"}, {Name: "MID", Value: "m"}, {Name: "X", Null: true}}
+	fields := paytm.Fields{
+		{Name: "ORDERID", Value: "O₹\n"},
+		{Name: "MID", Value: "m"},
+		{Name: "X", Null: true},
+	}
 	values := object(fields)
 	values["CHECKSUMHASH"] = key.Sign(fields)
 	body, err := json.Marshal(values)
@@ -190,27 +210,37 @@ func TestFlatJSONIsVerifiedLikeAForm(t *testing.T) {
 // The signature of head and body covers the exact bytes of the value of body, wherever it stands.
 func TestHeadBodySignsExactBytes(t *testing.T) {
 	key := mustKey(t, testKey)
-	const text = "{ \"mid\" : \"m\\u0021\",\r\n\t\"n\":1.0, \"list\":[1,{\"a\":null}], \"null\":null, \"ok\":false }"
+	const text = `{ "mid" : "m\u0021",` + "\r\n\t" +
+		`"n":1.0, "list":[1,{"a":null}], "null":null, "ok":false }`
 	signature := key.SignText([]byte(text))
+	signed := `"signature":"` + signature + `"`
+	slashes := strings.ReplaceAll(signed, "/", `\/`)
 	for name, body := range map[string]string{
-		"head first":        `{"head":{"signature":"` + signature + `"},"body":` + text + `}`,
-		"body first":        `{"body":` + text + `,"head":{"version":"v1","signature":"` + signature + `"}}`,
-		"spaces around":     " { \"body\" :\t" + text + " \n, \"head\":{ \"signature\" : \"" + signature + "\"} }\n",
-		"other members":     `{"x":{"body":{"mid":"other"}},"head":{"signature":"` + signature + `"},"body":` + text + `,"y":1}`,
-		"escaped names":     `{"h\u0065ad":{"signature":"` + signature + `"},"b\u006fdy":` + text + `}`,
-		"escaped signature": `{"head":{"signature":"` + strings.ReplaceAll(signature, "/", `\/`) + `"},"body":` + text + `}`,
+		"head first":        `{"head":{` + signed + `},"body":` + text + `}`,
+		"body first":        `{"body":` + text + `,"head":{"version":"v1",` + signed + `}}`,
+		"spaces around":     ` { "body" : ` + text + "\r\n\t, " + `"head":{ ` + signed + " } }\n",
+		"other members":     `{"x":{"body":{}},"head":{` + signed + `},"body":` + text + `,"y":1}`,
+		"escaped names":     `{"h\u0065ad":{` + signed + `},"b\u006fdy":` + text + `}`,
+		"escaped signature": `{"head":{` + slashes + `},"body":` + text + `}`,
 	} {
 		e := parse(t, body)
 		if e.Shape != paytm.HeadBody || string(e.Text) != text || !e.Verify(key) {
 			t.Errorf("%s: %s %q, verified %v", name, e.Shape, e.Text, e.Verify(key))
 		}
-		want := paytm.Fields{{Name: "mid", Value: "m!"}, {Name: "n", Value: "1.0"}, {Name: "null", Null: true},
-			{Name: "ok", Value: "false"}}
+		want := paytm.Fields{
+			{Name: "mid", Value: "m!"},
+			{Name: "n", Value: "1.0"},
+			{Name: "null", Null: true},
+			{Name: "ok", Value: "false"},
+		}
 		if !slices.Equal(e.Fields, want) || e.MID() != "m!" {
 			t.Errorf("%s: %+v", name, e.Fields)
 		}
-		for _, change := range [][2]string{{"\r\n", "\n"}, {`\u0021`, "!"}, {"1.0", "1.00"}, {" }", "}"}} {
-			changed := strings.Replace(body, text, strings.Replace(text, change[0], change[1], 1), 1)
+		for _, change := range [][2]string{
+			{"\r\n", "\n"}, {`\u0021`, "!"}, {"1.0", "1.00"}, {" }", "}"},
+		} {
+			other := strings.Replace(text, change[0], change[1], 1)
+			changed := strings.Replace(body, text, other, 1)
 			if changed == body || parse(t, changed).Verify(key) {
 				t.Errorf("%s: accepted with %q instead of %q", name, change[1], change[0])
 			}
@@ -220,13 +250,16 @@ func TestHeadBodySignsExactBytes(t *testing.T) {
 
 func TestMissingChecksumIsNeverVerified(t *testing.T) {
 	key := mustKey(t, testKey)
+	signature := key.SignText([]byte("{}"))
 	for _, body := range []string{
-		"MID=m", "MID=m&CHECKSUMHASH=", "MID=m&CHECKSUMHASH=null", `{"MID":"m"}`, `{"MID":"m","CHECKSUMHASH":null}`,
-		`{"body":{"mid":"m"}}`, `{"head":{},"body":{}}`, `{"head":{"signature":""},"body":{}}`,
-		`{"head":{"signature":null},"body":{}}`, `{"head":{"signature":1},"body":{}}`, `{"head":"x","body":{}}`,
-		`{"head":[],"body":{}}`, `{"head":{"signature":["` + key.SignText([]byte("{}")) + `"]},"body":{}}`,
-		`{"signature":"` + key.SignText([]byte("{}")) + `","body":{}}`,
-		`{"CHECKSUMHASH":"` + key.SignText([]byte("{}")) + `","body":{}}`,
+		"MID=m", "MID=m&CHECKSUMHASH=", "MID=m&CHECKSUMHASH=null",
+		`{"MID":"m"}`, `{"MID":"m","CHECKSUMHASH":null}`,
+		`{"body":{"mid":"m"}}`, `{"head":{},"body":{}}`, `{"head":"x","body":{}}`,
+		`{"head":[],"body":{}}`, `{"head":{"signature":""},"body":{}}`,
+		`{"head":{"signature":null},"body":{}}`, `{"head":{"signature":1},"body":{}}`,
+		`{"head":{"signature":["` + signature + `"]},"body":{}}`,
+		`{"signature":"` + signature + `","body":{}}`,
+		`{"CHECKSUMHASH":"` + signature + `","body":{}}`,
 	} {
 		if e := parse(t, body); e.Checksum != "" || e.Verify(key) {
 			t.Errorf("%s has checksum %q", body, e.Checksum)
@@ -311,15 +344,23 @@ func TestMalformedJSON(t *testing.T) {
 		}
 		parse(t, body)
 	}
-	if got := parse(t, `{"a":"\"\\\/\b\f\n\r\t\u20b9\ud83d\ude00é"}`).Fields.Get("a"); got != "\"\\/\b\f\n\r\t₹😀é" {
+	e := parse(t, `{"a":"\"\\\/\b\f\n\r\t\u20b9\ud83d\ude00é"}`)
+	if got := e.Fields.Get("a"); got != "\"\\/\b\f\n\r\t₹😀é" {
 		t.Errorf("escapes are %q", got)
 	}
 }
 
 func TestGetReadsNullAsEmpty(t *testing.T) {
-	fields := paytm.Fields{{Name: "A", Value: "null"}, {Name: "B", Value: "NuLL"}, {Name: "C", Null: true},
-		{Name: "D", Value: "nul"}, {Name: "E", Value: " null"}}
-	for name, want := range map[string]string{"A": "", "B": "", "C": "", "D": "nul", "E": " null", "F": ""} {
+	fields := paytm.Fields{
+		{Name: "A", Value: "null"},
+		{Name: "B", Value: "NuLL"},
+		{Name: "C", Null: true},
+		{Name: "D", Value: "nul"},
+		{Name: "E", Value: " null"},
+	}
+	for name, want := range map[string]string{
+		"A": "", "B": "", "C": "", "D": "nul", "E": " null", "F": "",
+	} {
 		if got := fields.Get(name); got != want || fields.Has(name) != (name != "F") {
 			t.Errorf("%s is %q", name, got)
 		}
@@ -329,7 +370,8 @@ func TestGetReadsNullAsEmpty(t *testing.T) {
 func TestMIDOfEveryShape(t *testing.T) {
 	for body, want := range map[string]string{
 		"MID=m&mid=n": "m", "mid=n": "n", "ORDERID=o": "", "MID=": "", "MID=null&mid=n": "n",
-		`{"MID":"m"}`: "m", `{"body":{"mid":"m"}}`: "m", `{"body":{"orderId":"o"}}`: "", `{"body":{"mid":{}}}`: "",
+		`{"MID":"m"}`: "m", `{"body":{"mid":"m"}}`: "m",
+		`{"body":{"orderId":"o"}}`: "", `{"body":{"mid":{}}}`: "",
 		`{"mid":"outside","body":{}}`: "",
 	} {
 		if got := parse(t, body).MID(); got != want {
@@ -342,7 +384,11 @@ func TestIdentity(t *testing.T) {
 	same := [][]string{
 		{"A=1&B=2", "B=2&A=1", "A=1&B=2&CHECKSUMHASH=x", "CHECKSUMHASH=y&A=%31&B=2"},
 		{`{"A":"1","B":"2"}`, ` {"B":"2", "A":"\u0031","CHECKSUMHASH":"x"}`},
-		{`{"body":{"A":"1"}}`, `{"head":{"signature":"x"},"body":{"A":"1"}}`, `{"body": {"A":"1"} }`},
+		{
+			`{"body":{"A":"1"}}`,
+			`{"head":{"signature":"x"},"body":{"A":"1"}}`,
+			`{"body": {"A":"1"} }`,
+		},
 		{`{"body":{"A":"1" }}`},
 		{`{"body":{"A":"\u0031"}}`},
 		{"A=12&B="}, {"A=1&B=2&C="}, {"A=2&B=1"}, {"A=1&C=2"}, {"A=1"}, {"A=1%7C2"}, {"AB=12"},
@@ -367,7 +413,9 @@ func FuzzParse(f *testing.F) {
 	for _, v := range readVectors(f).Wire {
 		f.Add([]byte(v.RawBody))
 	}
-	for _, body := range []string{"A=%4&B", `{"a":[1,{"b":null}],"c":"\ud83d\ude00"}`, `{"body":{},"head":{}}`, "=", "{"} {
+	for _, body := range []string{
+		"A=%4&B", `{"a":[1,{"b":null}],"c":"\ud83d\ude00"}`, `{"body":{},"head":{}}`, "=", "{",
+	} {
 		f.Add([]byte(body))
 	}
 	key := mustKey(f, testKey)
@@ -382,7 +430,8 @@ func FuzzParse(f *testing.F) {
 		}
 		names := map[string]bool{}
 		for _, field := range e.Fields {
-			if names[field.Name] || field.Name == "" || strings.Contains(field.Name+field.Value, "\x00") {
+			if names[field.Name] || field.Name == "" ||
+				strings.Contains(field.Name+field.Value, "\x00") {
 				t.Errorf("field %+v in %q", field, body)
 			}
 			names[field.Name] = true
@@ -399,7 +448,9 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		default:
-			if !json.Valid(body) || e.Shape == paytm.HeadBody && (!json.Valid(e.Text) || !bytes.Contains(body, e.Text)) {
+			if !json.Valid(body) ||
+				e.Shape == paytm.HeadBody &&
+					(!json.Valid(e.Text) || !bytes.Contains(body, e.Text)) {
 				t.Errorf("%q is accepted, with body %q", body, e.Text)
 			}
 		}

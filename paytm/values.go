@@ -77,20 +77,24 @@ var timeLayouts = []struct {
 const maxTimeText = 40
 
 // ParseTime reads a time as Paytm writes it, in IST unless it states an offset, and returns it in
-// UTC. With a bare date hasClock is false and t is its midnight in IST.
+// UTC. With a bare date hasClock is false and t is its midnight in IST. Years before 2000, when
+// there was no Paytm, are refused.
 func ParseTime(text string) (t time.Time, hasClock bool, err error) {
 	if len(text) <= maxTimeText && !strings.Contains(text, ",") {
 		whole := withoutFraction(text)
 		for _, known := range timeLayouts {
 			t, err := time.ParseInLocation(known.layout, text, IST)
 			// Writing it again refuses what the time package reads leniently.
-			if err == nil && t.Format(known.layout) == whole {
+			if err == nil && t.Format(known.layout) == whole && plausible(t.UTC()) {
 				return t.UTC(), known.hasClock, nil
 			}
 		}
 	}
 	return time.Time{}, false, fmt.Errorf("%s is not a time as Paytm writes it", quote(text))
 }
+
+// plausible refuses years before Paytm's, and those that a time zone has made five digits long.
+func plausible(t time.Time) bool { return 2000 <= t.Year() && t.Year() <= 9999 }
 
 // withoutFraction drops the first point and the digits after it.
 func withoutFraction(text string) string {

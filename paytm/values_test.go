@@ -127,7 +127,11 @@ func TestAmountsSurviveTheRoundTrip(t *testing.T) {
 }
 
 func TestParseTime(t *testing.T) {
-	const day, clock, second = "2026-01-14T18:30:00Z", "2026-01-15T07:33:05Z", "2026-01-15T07:33:00Z"
+	const (
+		day    = "2026-01-14T18:30:00Z"
+		clock  = "2026-01-15T07:33:05Z"
+		second = "2026-01-15T07:33:00Z"
+	)
 	for text, want := range map[string]string{
 		"2026-01-15 13:03:05":          clock,
 		"2026-01-15 13:03:05.0":        clock,
@@ -170,7 +174,8 @@ func TestParseTime(t *testing.T) {
 		"2026-01-15 13:03", "2026-01-15T13:03:05", "2026-01-15 13:03:05+05:30", "13:03:05",
 		"15/01/2026 13:03:05", "01/15/2026 13:03", "15-01-2026 13:03:05", "20260115130305",
 		"2026-01-15 13:03:05.0.0", "2026-01-15 1.5:03:05", "２026-01-15", "2026-01-15 13:03:05 PM",
-		"1768462385", strings.Repeat("2026-01-15 ", 10000), "2026-01-15 13:03:05." + strings.Repeat("0", 99),
+		"1768462385", "0000-01-01 00:00:00", "1970-01-01 00:00:00", "9999-12-31T23:59:59-05:00",
+		strings.Repeat("2026-01-15 ", 10000), "2026-01-15 13:03:05." + strings.Repeat("0", 99),
 	} {
 		if got, hasClock, err := paytm.ParseTime(text); err == nil || hasClock || !got.IsZero() {
 			t.Errorf("%q is accepted as %v", text, got)
@@ -179,7 +184,9 @@ func TestParseTime(t *testing.T) {
 }
 
 func FuzzParseAmount(f *testing.F) {
-	for _, text := range []string{"1499.00", "5.0", "20", "1e9", "1,000.00", "-1", "१", "1.005", "999999999999.99"} {
+	for _, text := range []string{
+		"1499.00", "5.0", "20", "1e9", "1,000.00", "-1", "१", "1.005", "999999999999.99",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -195,8 +202,10 @@ func FuzzParseAmount(f *testing.F) {
 }
 
 func FuzzParseTime(f *testing.F) {
-	for _, text := range []string{"2026-01-15 13:03:05.0", "2026-01-15", "2026-01-15T13:03:05+05:30",
-		"7/24/2020 15:13:02", "15/07/2020 00:00"} {
+	for _, text := range []string{
+		"2026-01-15 13:03:05.0", "2026-01-15", "2026-01-15T13:03:05+05:30", "7/24/2020 15:13:02",
+		"15/07/2020 00:00",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

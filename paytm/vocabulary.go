@@ -33,11 +33,11 @@ const (
 	// JSON has its exact bytes signed, so that nothing can hide in it.
 	paymentBody = `mid orderId txnId txnAmount currency status respCode respMsg txnType paymentMode
 		gatewayName bankName bankTxnId custId txnDate txnDateTime subsId subscriptionId mercUnqRef
-		merchantUniqueReference posId promoCampId promoRespCode promoStatus refundAmt refundId refId
-		cardIndexNo maskedCardNo cardHash cardScheme prepaidCard authCode rrn vpa loyaltyPoints
-		childTxnList childTransaction comments udf1 udf2 udf3 udf_1 udf_2 udf_3 pccCode prn
-		uniqueReferenceLabel uniqueReferenceValue maskedCustomerMobileNumber clientId feeRateFactors
-		riskInfo emiSubventionInfo payableAmount linkId linkNotes linkDescription`
+		merchantUniqueReference posId promoCampId promoRespCode promoStatus refundAmt refundId
+		refId cardIndexNo maskedCardNo cardHash cardScheme prepaidCard authCode rrn vpa
+		loyaltyPoints childTxnList childTransaction comments udf1 udf2 udf3 udf_1 udf_2 udf_3
+		pccCode prn uniqueReferenceLabel uniqueReferenceValue maskedCustomerMobileNumber clientId
+		feeRateFactors riskInfo emiSubventionInfo payableAmount linkId linkNotes linkDescription`
 )
 
 var (
@@ -47,12 +47,13 @@ var (
 	// The older form is Paytm's Java SDK's, the body that of the accept-refund and success-refund
 	// pages.
 	refundNames = vocabulary{
-		form: set(`TXNID ORDERID TXNAMOUNT TXNSTATUS STATUS RESPCODE RESPMSG MID REFUNDAMOUNT TXNDATE
-			TOTALREFUNDAMT REFUNDDATE REFID GATEWAY PAYMENTMODE REFUNDID REFUNDTYPE RRN CHECKSUMHASH
-			CLIENTID TXNTYPE CURRENCY BANKTXNID GATEWAYNAME BANKNAME TXNDATETIME REFUNDDATETIME`),
-		body: set(`mid orderId txnId txnAmount txnTimestamp txnType currency status respCode respMsg
-			refId refundId refundAmount totalRefundAmount refundReason source agentInfo gatewayInfo
-			refundDetailInfoList merchantRefundRequestTimestamp acceptRefundTimestamp
+		form: set(`TXNID ORDERID TXNAMOUNT TXNSTATUS STATUS RESPCODE RESPMSG MID REFUNDAMOUNT
+			TXNDATE TOTALREFUNDAMT REFUNDDATE REFID GATEWAY PAYMENTMODE REFUNDID REFUNDTYPE RRN
+			CHECKSUMHASH CLIENTID TXNTYPE CURRENCY BANKTXNID GATEWAYNAME BANKNAME TXNDATETIME
+			REFUNDDATETIME`),
+		body: set(`mid orderId txnId txnAmount txnTimestamp txnType currency status respCode
+			respMsg refId refundId refundAmount totalRefundAmount refundReason source agentInfo
+			gatewayInfo refundDetailInfoList merchantRefundRequestTimestamp acceptRefundTimestamp
 			userCreditInitiateTimestamp rejectRefundReasonCode rejectRefundReasonMessage
 			paymentMode bankTxnId bankName txnDate`),
 	}
@@ -60,8 +61,8 @@ var (
 	disputeNames = vocabulary{
 		form: set(`CHECKSUMHASH`),
 		body: set(`mid orderId transactionId transactionAmount transactionDateTime disputeId
-			disputeAmount disputeDueDate disputeType disputeStatus bankReferenceNo message extSerialNo
-			merchantName custId`),
+			disputeAmount disputeDueDate disputeType disputeStatus bankReferenceNo message
+			extSerialNo merchantName custId`),
 	}
 )
 

@@ -19,7 +19,9 @@ type APIFaults struct {
 	Garbled   bool          // 200 with a page for people instead of JSON
 	Slow      time.Duration // before each answer
 	RateLimit int           // 429 after so many requests within one second of Config.Now; 0: none
-	Wait      time.Duration // Retry-After of 503 and 429, in whole seconds; 0: one second
+
+	// RetryAfter is what 503 and 429 ask for, in whole seconds, at least one.
+	RetryAfter time.Duration
 
 	Unsigned       bool // answers carry no signature
 	WrongSignature bool // answers carry the signature of something else
@@ -149,7 +151,7 @@ func (f APIFaults) intervene(w http.ResponseWriter, limited bool) bool {
 }
 
 func (f APIFaults) refuse(w http.ResponseWriter, status int) {
-	seconds := max(1, int64(f.Wait/time.Second))
+	seconds := max(1, int64(f.RetryAfter/time.Second))
 	w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
 	http.Error(w, http.StatusText(status), status)
 }

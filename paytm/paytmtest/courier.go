@@ -78,7 +78,7 @@ func NewCourier(p *Paytm, url string, f Faults) *Courier {
 		faults: f,
 		rng:    rand.New(rand.NewPCG(p.seed, stream)),
 		client: &http.Client{
-			Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
+			Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse
 			},
@@ -121,7 +121,7 @@ func (c *Courier) Send(ctx context.Context, messages ...Message) []Delivery {
 // that neither workers nor answers change what the seed decides.
 type trip struct {
 	message Message
-	copy    int
+	number  int // Delivery.Copy
 	delay   time.Duration
 	luck    []luck
 }
@@ -146,11 +146,9 @@ func (c *Courier) plan(messages []Message) []trip {
 
 // draw decides one copy's luck. The last attempt has no bad luck, so that a healthy receiver
 // gets everything.
-func (c *Courier) draw(m Message, copy int) trip {
-	t := trip{message: m, copy: copy, luck: make([]luck, max(1, c.Attempts))}
-	if c.faults.Delay > 0 {
-		t.delay = time.Duration(c.rng.Int64N(int64(c.faults.Delay) + 1))
-	}
+func (c *Courier) draw(m Message, number int) trip {
+	t := trip{message: m, number: number, luck: make([]luck, max(1, c.Attempts))}
+	t.delay = time.Duration(c.rng.Float64() * float64(c.faults.Delay))
 	for i := range t.luck[1:] {
 		t.luck[i].cut = c.chance(c.faults.Cut)
 		t.luck[i].lost = c.chance(c.faults.LoseAnswer)
@@ -158,7 +156,8 @@ func (c *Courier) draw(m Message, copy int) trip {
 	return t
 }
 
-// chance draws even when the outcome is certain, so that one fault does not shift another.
+// chance draws even when the outcome is certain, so that a changed fault leaves the luck of the
+// others as it was.
 func (c *Courier) chance(p float64) bool { return c.rng.Float64() < p }
 
 // deliver tries one copy until it is delivered, given up, or ctx ends.
@@ -170,7 +169,7 @@ func (c *Courier) deliver(ctx context.Context, t trip) []Delivery {
 			break
 		}
 		d := c.attempt(ctx, t.message, luck)
-		d.Copy, d.Attempt = t.copy, i+1
+		d.Copy, d.Attempt = t.number, i+1
 		attempts = append(attempts, d)
 		c.tell(d)
 		if d.delivered() {

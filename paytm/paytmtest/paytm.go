@@ -41,9 +41,8 @@ type Paytm struct {
 	mu       sync.Mutex // guards all below, and the fields of every Payment and Refund
 	key      *paytm.Key
 	keyText  string
-	firstID  uint64 // where the serial numbers of TXNIDs and refund ids begin
-	issued   uint64 // serial numbers given out
-	couriers uint64
+	serial   uint64 // the last twelve digits of the latest TXNID or refund id
+	couriers uint64 // couriers made
 	payments []*Payment
 	orders   map[string][]*Payment
 	faults   APIFaults
@@ -94,12 +93,12 @@ func New(c Config) *Paytm {
 		c.Now = time.Now
 	}
 	p := &Paytm{
-		mid:     c.MID,
-		seed:    c.Seed,
-		now:     c.Now,
-		firstID: rand.New(rand.NewPCG(c.Seed, 0)).Uint64N(serials),
-		orders:  map[string][]*Payment{},
-		asked:   map[string]int{},
+		mid:    c.MID,
+		seed:   c.Seed,
+		now:    c.Now,
+		serial: rand.New(rand.NewPCG(c.Seed, 0)).Uint64N(serials),
+		orders: map[string][]*Payment{},
+		asked:  map[string]int{},
 	}
 	p.Rotate(c.MerchantKey)
 	return p
@@ -262,9 +261,8 @@ const (
 
 // newID makes an id in today's form: 35 digits, first the date in India. Callers hold p.mu.
 func (p *Paytm) newID(at time.Time, middle string) string {
-	p.issued++
-	serial := (p.firstID + p.issued%serials*stride%serials) % serials
-	return fmt.Sprintf("%s%s%012d", at.In(paytm.IST).Format("20060102"), middle, serial)
+	p.serial = (p.serial + stride) % serials
+	return fmt.Sprintf("%s%s%012d", at.In(paytm.IST).Format("20060102"), middle, p.serial)
 }
 
 // refunded is the sum of refunds that count, up to and with the given one, or all for nil.
