@@ -449,6 +449,9 @@ func (l *answerLog) Handle(_ context.Context, r slog.Record) error {
 		if paise, err := strconv.ParseInt(said["amount"], 10, 64); err == nil && outcome == "success" {
 			outcome += ", " + rupees(paise)
 		}
+		if outcome == "failed" {
+			outcome = "failed: denied"
+		}
 		l.d.row("Paytm's API", "is asked about order "+said["order"], outcome)
 	case r.Level >= slog.LevelError:
 		l.d.row("hissa", r.Message, said["cause"])

@@ -3,6 +3,7 @@ package main
 // hissa explain: the whole story of one payment, as a person would tell it.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -153,7 +154,7 @@ func (s *Story) tellPayment(w io.Writer) {
 	mode := ""
 	for _, n := range s.Facts.Notifications {
 		if n.Kind == "payment" && n.Mode != "" {
-			mode = " by " + n.Mode
+			mode = " by " + modeWords(n.Mode)
 		}
 	}
 	fmt.Fprintf(w, "Payment %s\n  %s for order %s, %s%s on %s.\n", t.TxnID, money(t.Amount, t.Currency), t.OrderID,
@@ -164,6 +165,12 @@ func (s *Story) tellPayment(w io.Writer) {
 	if t.Conflict != "" {
 		fmt.Fprintf(w, "  Conflict: %s.\n", t.Conflict)
 	}
+}
+
+// modeWords is Paytm's PAYMENTMODE as people call it.
+func modeWords(mode string) string {
+	words := map[string]string{"CC": "credit card", "DC": "debit card", "NB": "net banking", "PPI": "wallet"}
+	return cmp.Or(words[mode], mode)
 }
 
 func (s *Story) tellConfirmation(w io.Writer, now time.Time) {

@@ -4,11 +4,13 @@ package main
 // names are a promise; fields may be added at the end.
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -95,71 +97,57 @@ func (s Span) millis() (from, to int64) {
 	return from, to
 }
 
-// exports are the kinds that can be exported, each with what its -from and -to mean.
-var exports = []struct {
-	kind, by string
-	rows     func(rows, Span, time.Time, func(record) error) error
-}{
-	{"partners", "", exportPartners},
-	{"clicks", "time of the click", exportClicks},
-	{"orders", "time of the binding", exportOrders},
-	{"notifications", "first receipt", exportNotifications},
-	{"transactions", "payment time", exportTransactions},
-	{"refunds", "payment time, or first receipt while the payment is unknown", exportRefunds},
-	{"attributions", "payment time", exportAttributions},
-	{"commissions", "payment time", exportCommissions},
-	{"ledger", "entry time", exportLedger},
+// exportKind is one thing that can be exported. empty is a row of it without values, for the names
+// of its fields; rows writes those within a stretch of time.
+type exportKind struct {
+	name  string
+	empty record
+	rows  func(rows, Span, time.Time, func(record) error) error
 }
 
-// Export writes the rows of one kind as JSON lines or CSV.
+var exports = []exportKind{
+	{"partners", partnerRecord(PartnerRow{}), exportPartners},
+	{"clicks", clickRecord(Click{}), exportClicks},
+	{"orders", orderRecord(Order{}, ""), exportOrders},
+	{"notifications", notificationRecord(Notification{}, 0), exportNotifications},
+	{"transactions", transactionRecord(&transaction{}, 0, time.Time{}), exportTransactions},
+	{"refunds", refundRecord(Refund{}), exportRefunds},
+	{"attributions", attributionRecord("", Candidate{}), exportAttributions},
+	{"commissions", commissionRecord(Commission{}, time.Time{}), exportCommissions},
+	{"ledger", entryRecord(Entry{}), exportLedger},
+}
+
+// Export writes the rows of one kind as JSON lines or CSV; errNotFound for an unknown kind.
 func (s *Store) Export(ctx context.Context, w io.Writer, kind, format string, span Span) error {
-	i := slices.IndexFunc(exports, func(e struct {
-		kind, by string
-		rows     func(rows, Span, time.Time, func(record) error) error
-	}) bool {
-		return e.kind == kind
-	})
+	i := slices.IndexFunc(exports, func(e exportKind) bool { return e.name == kind })
 	if i < 0 {
 		return errNotFound
 	}
-	write, finish := writeJSONLines(w)
-	if format == "csv" {
-		write, finish = writeCSV(w)
-	}
-	if err := s.read(ctx, func(r rows) error { return exports[i].rows(r, span, s.now(), write) }); err != nil {
-		return err
-	}
-	return finish()
-}
-
-func writeJSONLines(w io.Writer) (write func(record) error, finish func() error) {
-	return func(r record) error {
+	out := bufio.NewWriter(w)
+	write := func(r record) error {
 		text, err := r.MarshalJSON()
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(append(text, '\n'))
+		_, err = out.Write(append(text, '\n'))
 		return err
-	}, func() error { return nil }
-}
-
-// writeCSV writes the names of the fields first. Cells are as they are: a spreadsheet that takes
-// "=…" for a formula is not what this is for.
-func writeCSV(w io.Writer) (write func(record) error, finish func() error) {
-	c := csv.NewWriter(w)
-	started := false
-	return func(r record) error {
-			if !started {
-				started = true
-				if err := c.Write(r.names()); err != nil {
-					return err
-				}
-			}
-			return c.Write(r.cells())
-		}, func() error {
-			c.Flush()
-			return c.Error()
+	}
+	table := csv.NewWriter(out)
+	if format == "csv" {
+		// Cells stay byte for byte what they are: a spreadsheet that takes "=…" for a formula is
+		// not what this is for.
+		write = func(r record) error { return table.Write(r.cells()) }
+		if err := table.Write(exports[i].empty.names()); err != nil {
+			return err
 		}
+	}
+	if err := s.read(ctx, func(r rows) error {
+		return exports[i].rows(r, span, s.now(), write)
+	}); err != nil {
+		return err
+	}
+	table.Flush()
+	return errors.Join(table.Error(), out.Flush())
 }
 
 func rfc3339(t time.Time) string {
@@ -191,21 +179,36 @@ func exportPartners(r rows, _ Span, _ time.Time, write func(record) error) error
 	return nil
 }
 
+func clickRecord(c Click) record {
+	counted := c.Counted
+	if counted == "" {
+		counted = "true"
+	}
+	return record{{"id", c.ID}, {"partner", c.Partner}, {"at", rfc3339(c.At)}, {"sub", c.Sub},
+		{"counted", counted}}
+}
+
 func exportClicks(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT id, partner, at, sub, counted FROM clicks WHERE at >= ? AND at < ? ORDER BY seq",
-		args{from, to}, func(scan func(...any) error) error {
-			var id, partner, sub, counted string
-			var at int64
-			if err := scan(&id, &partner, &at, &sub, &counted); err != nil {
-				return err
-			}
-			if counted == "" {
-				counted = "true"
-			}
-			return write(record{{"id", id}, {"partner", partner}, {"at", rfc3339(fromMillis(&at))}, {"sub", sub},
-				{"counted", counted}})
-		})
+	return r.each("SELECT id, partner, at, sub, counted FROM clicks "+
+		"WHERE at >= ? AND at < ? ORDER BY seq", args{from, to}, func(scan func(...any) error) error {
+		var c Click
+		var at int64
+		if err := scan(&c.ID, &c.Partner, &at, &c.Sub, &c.Counted); err != nil {
+			return err
+		}
+		c.At = fromMillis(&at)
+		return write(clickRecord(c))
+	})
+}
+
+func orderRecord(o Order, customer string) record {
+	amount := ""
+	if o.Amount > 0 {
+		amount = decimal(o.Amount)
+	}
+	return record{{"order_id", o.ID}, {"click_id", o.ClickID}, {"promo_code", o.Promo},
+		{"customer_id", customer}, {"at", rfc3339(o.At)}, {"amount", amount}}
 }
 
 // exportOrders writes the binding in force of each order; a customer that was forgotten is ”.
@@ -215,17 +218,14 @@ func exportOrders(r rows, s Span, _ time.Time, write func(record) error) error {
 		"LEFT JOIN customers c ON c.alias = o.customer WHERE o.at >= ? AND o.at < ? AND NOT EXISTS "+
 		"(SELECT 1 FROM orders n WHERE n.order_id = o.order_id AND n.seq > o.seq) ORDER BY o.seq",
 		args{from, to}, func(scan func(...any) error) error {
-			var id, click, promo, customer string
-			var at, amount int64
-			if err := scan(&id, &click, &promo, &customer, &at, &amount); err != nil {
+			var o Order
+			var customer string
+			var at int64
+			if err := scan(&o.ID, &o.ClickID, &o.Promo, &customer, &at, &o.Amount); err != nil {
 				return err
 			}
-			named := ""
-			if amount > 0 {
-				named = decimal(amount)
-			}
-			return write(record{{"order_id", id}, {"click_id", click}, {"promo_code", promo}, {"customer_id", customer},
-				{"at", rfc3339(fromMillis(&at))}, {"amount", named}})
+			o.At = fromMillis(&at)
+			return write(orderRecord(o, customer))
 		})
 }
 
@@ -282,33 +282,48 @@ func exportTransactions(r rows, s Span, now time.Time, write func(record) error)
 		})
 }
 
-// exportRefunds writes one row a refund: its events read together.
+// Refund is all that was said about one refund, read together.
+type Refund struct {
+	ID      string
+	Gateway string
+	TxnID   string
+	OrderID string
+	Amount  int64
+	Matched bool // its payment is known
+	State   string
+}
+
+func refundRecord(r Refund) record {
+	return record{{"gateway", r.Gateway}, {"refund_id", r.ID}, {"txn_id", r.TxnID},
+		{"order_id", r.OrderID}, {"amount", decimal(r.Amount)}, {"currency", "INR"},
+		{"matched", r.Matched}, {"state", r.State}}
+}
+
 func exportRefunds(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT n.gateway, n.refund_id, n.txn_id, max(n.order_id), max(n.refund), t.id IS NOT NULL, "+
-		"max(n.event = 'accepted'), max(n.event = 'succeeded'), max(n.event = 'refused') FROM notifications n "+
-		"LEFT JOIN transactions t ON t.txn_id = n.txn_id WHERE n.kind = 'refund' AND n.unusable = '' "+
-		"GROUP BY n.gateway, n.txn_id, n.refund_id HAVING coalesce(t.paid_at, min(n.at)) >= ? "+
-		"AND coalesce(t.paid_at, min(n.at)) < ? ORDER BY min(n.seq)", args{from, to},
-		func(scan func(...any) error) error {
-			var gateway, id, txn, order string
-			var amount int64
-			var matched, accepted, succeeded, refused bool
-			if err := scan(&gateway, &id, &txn, &order, &amount, &matched, &accepted, &succeeded, &refused); err != nil {
-				return err
-			}
-			state := "accepted"
-			switch {
-			case succeeded && refused:
-				state = "conflict"
-			case succeeded:
-				state = "succeeded"
-			case refused:
-				state = "refused"
-			}
-			return write(record{{"gateway", gateway}, {"refund_id", id}, {"txn_id", txn}, {"order_id", order},
-				{"amount", decimal(amount)}, {"currency", "INR"}, {"matched", matched}, {"state", state}})
-		})
+	return r.each("SELECT n.gateway, n.refund_id, n.txn_id, max(n.order_id), max(n.refund), "+
+		"t.id IS NOT NULL, max(n.event = 'succeeded'), max(n.event = 'refused') "+
+		"FROM notifications n LEFT JOIN transactions t ON t.txn_id = n.txn_id "+
+		"WHERE n.kind = 'refund' AND n.unusable = '' GROUP BY n.gateway, n.txn_id, n.refund_id "+
+		"HAVING coalesce(t.paid_at, min(n.at)) >= ? AND coalesce(t.paid_at, min(n.at)) < ? "+
+		"ORDER BY min(n.seq)", args{from, to}, func(scan func(...any) error) error {
+		var f Refund
+		var succeeded, refused bool
+		if err := scan(&f.Gateway, &f.ID, &f.TxnID, &f.OrderID, &f.Amount, &f.Matched, &succeeded,
+			&refused); err != nil {
+			return err
+		}
+		f.State = "accepted"
+		switch {
+		case succeeded && refused:
+			f.State = "conflict"
+		case succeeded:
+			f.State = "succeeded"
+		case refused:
+			f.State = "refused"
+		}
+		return write(refundRecord(f))
+	})
 }
 
 func attributionRecord(txnID string, c Candidate) record {

@@ -80,7 +80,7 @@ const maxTimeText = 40
 // UTC. With a bare date hasClock is false and t is its midnight in IST. Years before 2000, when
 // there was no Paytm, are refused.
 func ParseTime(text string) (t time.Time, hasClock bool, err error) {
-	if len(text) <= maxTimeText && !strings.Contains(text, ",") {
+	if len(text) <= maxTimeText {
 		whole := withoutFraction(text)
 		for _, known := range timeLayouts {
 			t, err := time.ParseInLocation(known.layout, text, IST)

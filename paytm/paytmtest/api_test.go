@@ -102,19 +102,29 @@ func TestContradictingAnswers(t *testing.T) {
 	p := newPaytm(9)
 	client := start(t, p)
 	pay := p.Pay("ORDER_1", 30000)
+	type lie = paytmtest.Contradiction
+	type answer = *paytm.Answer
 	for name, c := range map[string]struct {
-		lie   paytmtest.Contradiction
-		holds func(*paytm.Answer) bool
+		lie   lie
+		holds func(answer) bool
 	}{
-		"amount":    {paytmtest.Contradiction{Amount: 1}, func(a *paytm.Answer) bool { return a.Amount == 1 }},
-		"status":    {paytmtest.Contradiction{Status: paytm.Failed}, func(a *paytm.Answer) bool { return a.Result == "TXN_FAILURE" && a.Definite() }},
-		"TXNID":     {paytmtest.Contradiction{TxnID: "T9"}, func(a *paytm.Answer) bool { return a.TxnID == "T9" }},
-		"order":     {paytmtest.Contradiction{OrderID: "O9"}, func(a *paytm.Answer) bool { return a.OrderID == "O9" }},
-		"currency":  {paytmtest.Contradiction{Currency: "USD"}, func(a *paytm.Answer) bool { return a.Currency == "USD" }},
-		"reference": {paytmtest.Contradiction{Reference: "RAVI"}, func(a *paytm.Answer) bool { return a.Reference == "RAVI" }},
-		"unknown":   {paytmtest.Contradiction{Unknown: true}, func(a *paytm.Answer) bool { return a.Code == "334" && a.TxnID == "" }},
-		"no TXNID":  {paytmtest.Contradiction{NoTxnID: true}, func(a *paytm.Answer) bool { return a.TxnID == "" && a.Result == "TXN_SUCCESS" }},
-		"unsigned":  {paytmtest.Contradiction{Unsigned: true}, func(a *paytm.Answer) bool { return !a.Signed && a.TxnID == pay.TxnID }},
+		"amount": {lie{Amount: 1}, func(a answer) bool { return a.Amount == 1 }},
+		"status": {lie{Status: paytm.Failed}, func(a answer) bool {
+			return a.Result == "TXN_FAILURE" && a.Definite()
+		}},
+		"TXNID":     {lie{TxnID: "T9"}, func(a answer) bool { return a.TxnID == "T9" }},
+		"order":     {lie{OrderID: "O9"}, func(a answer) bool { return a.OrderID == "O9" }},
+		"currency":  {lie{Currency: "USD"}, func(a answer) bool { return a.Currency == "USD" }},
+		"reference": {lie{Reference: "X"}, func(a answer) bool { return a.Reference == "X" }},
+		"unknown": {lie{Unknown: true}, func(a answer) bool {
+			return a.Code == "334" && a.TxnID == ""
+		}},
+		"no TXNID": {lie{NoTxnID: true}, func(a answer) bool {
+			return a.TxnID == "" && a.Result == "TXN_SUCCESS"
+		}},
+		"unsigned": {lie{Unsigned: true}, func(a answer) bool {
+			return !a.Signed && a.TxnID == pay.TxnID
+		}},
 	} {
 		p.SetAPI(paytmtest.APIFaults{
 			Contradict: map[string]paytmtest.Contradiction{pay.TxnID: c.lie},
@@ -248,12 +258,14 @@ func TestRequestsThatPaytmRefuses(t *testing.T) {
 	for _, c := range []struct{ name, contentType, text, want string }{
 		{"genuine", "application/json; charset=utf-8", question(mine, sign(mine)), `"01"`},
 		{"no signature", "application/json", question(mine, ""), `"330"`},
-		{"signed before a space was added", "application/json", question(mine[:1]+" "+mine[1:], sign(mine)), `"330"`},
+		{"signed before a space was added", "application/json",
+			question(mine[:1]+" "+mine[1:], sign(mine)), `"330"`},
 		{"another shop's MID", "application/json", question(foreign, sign(foreign)), `"335"`},
 		{"not JSON", "application/json", "mid=1", `"0007"`},
 		{"not announced as JSON", "text/plain", question(mine, sign(mine)), "application/json"},
 	} {
-		response, err := http.Post(url+"/v3/order/status", c.contentType, strings.NewReader(c.text))
+		text := strings.NewReader(c.text)
+		response, err := http.Post(url+"/v3/order/status", c.contentType, text)
 		if err != nil {
 			t.Fatal(err)
 		}

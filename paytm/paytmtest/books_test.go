@@ -75,7 +75,8 @@ func TestManyAtOnce(t *testing.T) {
 				for _, m := range []paytmtest.Message{p.PaymentForm(pay), p.PaymentJSON(shared)} {
 					parsed(t, p, m)
 				}
-				if a, err := client.OrderStatus(t.Context(), order); err != nil || a.TxnID != pay.TxnID {
+				a, err := client.OrderStatus(t.Context(), order)
+				if err != nil || a.TxnID != pay.TxnID {
 					t.Errorf("%s: %+v, %v", order, a, err)
 				}
 			}

@@ -77,7 +77,8 @@ func twelve(p *paytmtest.Paytm) []paytmtest.Message {
 	var list []paytmtest.Message
 	for i := range 4 {
 		pay := p.Pay(fmt.Sprintf("ORDER_%d", i), int64(10000+i))
-		list = append(list, p.PaymentForm(pay), p.PaymentJSON(pay), p.RefundAccepted(pay, p.Refund(pay, 100)))
+		list = append(list, p.PaymentForm(pay), p.PaymentJSON(pay),
+			p.RefundAccepted(pay, p.Refund(pay, 100)))
 	}
 	return list
 }
@@ -93,8 +94,8 @@ func TestSameSeedSendsTheSame(t *testing.T) {
 		c.Pause = 0
 		var b strings.Builder
 		c.OnDelivery = func(d paytmtest.Delivery) {
-			fmt.Fprintln(&b, d.Message.About, d.Message.TxnID, d.Copy, d.Attempt, d.Status, d.Result,
-				d.Lost, d.Err != nil)
+			fmt.Fprintln(&b, d.Message.About, d.Message.TxnID, d.Copy, d.Attempt, d.Status,
+				d.Result, d.Lost, d.Err != nil)
 		}
 		c.Send(context.Background(), twelve(p)...)
 		return s.identities(t), b.String()

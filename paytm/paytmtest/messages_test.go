@@ -161,8 +161,8 @@ func TestAdditionalNamesAreSigned(t *testing.T) {
 
 func TestOddMessagesAreSigned(t *testing.T) {
 	p := newPaytm(2)
-	form := p.SignForm(map[string]string{"TXNID": "T1", "TXNAMOUNT": "1e9", "STATUS": "TXN_SUCCESS",
-		"ORDERID": "O1", "MID": p.MID(), "CHECKSUMHASH": "is replaced"})
+	form := p.SignForm(map[string]string{"TXNID": "T1", "TXNAMOUNT": "1e9", "ORDERID": "O1",
+		"STATUS": "TXN_SUCCESS", "MID": p.MID(), "CHECKSUMHASH": "is replaced"})
 	if got := parsed(t, p, form).Classify(); !strings.Contains(got.Review, "TXNAMOUNT") {
 		t.Errorf("an amount of 1e9 reads without a complaint: %+v", got)
 	}

@@ -19,7 +19,7 @@ import (
 // for a partner's code.
 //
 // Every name in forged is one of Paytm's payment webhook and no value holds "|". What must stay
-// is the bait's own STATUS, under another name: a careful reader may notice TXN_FAILURE there.
+// is the bait's own STATUS, under another name, where a careful reader may notice TXN_FAILURE.
 // ForgeFromMandate leaves not even that.
 func (p *Paytm) Forge(victimOrder, newTxnID string, amount int64, opts ...Option) (
 	bait, forged Message) {
@@ -53,8 +53,8 @@ func (p *Paytm) Forge(victimOrder, newTxnID string, amount int64, opts ...Option
 }
 
 // ForgeFromMandate is Forge with a subscription status message as the bait, whose CUSTEMAILID is
-// the forger's: an address may lawfully hold "|" before its "@". A mandate's STATUS is ACTIVE,
-// so that nothing in the forged payment looks like a second status; only Paytm's API can tell.
+// the forger's: an address may lawfully hold "|" before its "@". A mandate's STATUS is ACTIVE, so
+// nothing in the forged payment looks like the status of another.
 func (p *Paytm) ForgeFromMandate(victimOrder, newTxnID string, amount int64) (
 	bait, forged Message) {
 
