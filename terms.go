@@ -4,6 +4,8 @@ package main
 // read-only snapshot that the pure position consults.
 
 import (
+	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -134,4 +136,40 @@ func (t *Terms) active(c Candidate, paid time.Time) Candidate {
 		c.Verdict += "; but " + c.Partner + " was disabled at the time"
 	}
 	return c
+}
+
+// Rate is either basis points of the payment (1000 is 10 %) or a flat amount in paise.
+type Rate struct {
+	BPS  int64
+	Flat int64
+}
+
+// String writes "10%", "12.5%", or "50.00" for a flat rate in rupees.
+func (r Rate) String() string {
+	if r.Flat > 0 {
+		return decimal(r.Flat)
+	}
+	text := strings.TrimRight(fmt.Sprintf("%d.%02d", r.BPS/100, r.BPS%100), "0")
+	return strings.TrimSuffix(text, ".") + "%"
+}
+
+// of is the commission on an amount, rounded once, half a paisa up; excludeTax (basis points) takes
+// the tax inside the amount out first. A flat rate never exceeds the payment.
+func (r Rate) of(amount, excludeTax int64) int64 {
+	if r.Flat > 0 {
+		return min(r.Flat, amount)
+	}
+	return share(amount, r.BPS, 10000+excludeTax)
+}
+
+// share is amount × part ÷ whole by a 128-bit product, half rounded up. None may be negative, and
+// part ≤ whole keeps the result ≤ amount.
+func share(amount, part, whole int64) int64 {
+	if whole <= 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(amount), uint64(part))
+	lo, carry := bits.Add64(lo, uint64(whole)/2, 0)
+	quotient, _ := bits.Div64(hi+carry, lo, uint64(whole))
+	return int64(quotient)
 }
