@@ -115,7 +115,8 @@ func (n Notification) inRupees() bool { return n.Currency == "" || n.Currency ==
 // leave open.
 func settle(p *Position, f Facts, t *Terms) {
 	ps := f.payments()
-	rupees := slices.DeleteFunc(slices.Clone(ps), func(n Notification) bool { return !n.inRupees() })
+	rupees := slices.DeleteFunc(slices.Clone(ps),
+		func(n Notification) bool { return !n.inRupees() })
 	p.Currency = "INR"
 	if len(rupees) == 0 {
 		rupees = ps
@@ -594,7 +595,8 @@ func succeeded(n Notification) bool { return n.Status == "success" }
 // nobody says why a payment is unattributed.
 func nobody(cs []Candidate) string {
 	if len(cs) == 0 {
-		return "no partner: the order was not bound to a click or a code, and the payment carries " +
+		return "no partner: the order was not bound to a click or a code, and the payment " +
+			"carries " +
 			"no reference that is registered"
 	}
 	return "no partner: nothing that was bound to the order or came with the payment counts"

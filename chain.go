@@ -21,14 +21,17 @@ import (
 // chained lists the tables of the chain with the columns that their digests cover, in order, after
 // seq. A later schema may add columns to a table, but never to this list for rows already booked.
 var chained = []chainedTable{
-	{"programs", "at rate_bps flat exclude_tax_bps hold_s window_s model precedence lifetime_months " +
+	{"programs", "at rate_bps flat exclude_tax_bps hold_s window_s model precedence " +
+		"lifetime_months " +
 		"confirm order_suffix"},
 	{"partners", "at code rate_bps flat state"},
 	{"codes", "at code kind partner"},
 	{"clicks", "at id partner sub counted"},
 	{"orders", "at order_id click_id promo_code customer amount"},
-	{"notifications", "at gateway identity subject kind type result why unusable mid txn_id order_id " +
-		"status amount currency paid_at reference pos campaign customer mode unknown refund_id event " +
+	{"notifications", "at gateway identity subject kind type result why unusable mid txn_id " +
+		"order_id " +
+		"status amount currency paid_at reference pos campaign customer mode unknown refund_id " +
+		"event " +
 		"refund refunds_sum dispute_id dispute disputed body_mac"},
 	{"answers", "at about asked result txn_id order_id amount reference pos code text definite"},
 	{"decisions", "at txn_id agree amount reason"},

@@ -123,7 +123,8 @@ func parseRate(text string) (Rate, error) {
 	n, err := paytm.ParseAmount(percent) // two decimals at most, like rupees
 	switch {
 	case err != nil || n == 0 || isPercent && n > 10000:
-		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, flat rupees like 50.00, or program", text)
+		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, flat "+
+			"rupees like 50.00, or program", text)
 	case isPercent:
 		return Rate{BPS: n}, nil
 	}
@@ -135,12 +136,14 @@ var vpaPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
 func checkPartner(p PartnerChange) error {
 	for _, promo := range p.Promos {
 		if !codePattern.MatchString(promo) {
-			return usageError{fmt.Sprintf("-promo %q: a promo code is 1 to 32 letters, digits, - and _, a letter or digit first", promo)}
+			return usageError{fmt.Sprintf("-promo %q: a promo code is 1 to 32 letters, digits, "+
+				"- and _, a letter or digit first", promo)}
 		}
 	}
 	for _, ref := range p.References {
 		if !referencePattern.MatchString(ref) {
-			return usageError{fmt.Sprintf("-ref %q: a reference is 1 to 64 letters, digits and _ @ . = -, a letter or digit first", ref)}
+			return usageError{fmt.Sprintf("-ref %q: a reference is 1 to 64 letters, digits and "+
+				"_ @ . = -, a letter or digit first", ref)}
 		}
 	}
 	for _, code := range append(append([]string{p.Code}, p.Promos...), p.References...) {
@@ -171,7 +174,8 @@ func partnerAdd(c *call) error {
 		return err
 	}
 	if p.Code = code; !codePattern.MatchString(code) || strings.HasPrefix(code, clickPrefix) {
-		return usageError{"-code is needed: 1 to 32 letters, digits, - and _, a letter or digit first"}
+		return usageError{"-code is needed: 1 to 32 letters, digits, - and _, a letter or digit " +
+			"first"}
 	}
 	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
 		healed, err := store.AddPartner(ctx, p)
@@ -234,7 +238,8 @@ func (c *call) changePartner(p PartnerChange, done string) error {
 	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 		healed, err := store.SetPartner(ctx, p)
 		if err != nil {
-			return asNo(err, fmt.Sprintf("there is no partner %s: hissa partner list shows them", p.Code))
+			return asNo(err, fmt.Sprintf("there is no partner %s: hissa partner list shows them",
+				p.Code))
 		}
 		fmt.Fprintf(c.stderr, "hissa: %s is %s\n", p.Code, done)
 		c.sayHealed(healed)
@@ -263,7 +268,8 @@ func partnerList(c *call) error {
 			return nil
 		}
 		if len(list) == 0 {
-			fmt.Fprintln(c.stderr, "hissa: no partners yet: hissa partner add -code ASHA -name \"Asha\"")
+			fmt.Fprintln(c.stderr, "hissa: no partners yet: hissa partner add -code ASHA -name "+
+				"\"Asha\"")
 			return nil
 		}
 		tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
@@ -273,7 +279,8 @@ func partnerList(c *call) error {
 			if p.Rate != (Rate{}) {
 				rate = p.Rate.String()
 			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Code, p.Name, rate, p.State,
+				config.URLFor("r", p.Code),
 				strings.Join(p.Promos, " "), strings.Join(p.References, " "))
 		}
 		return tw.Flush()
@@ -281,7 +288,8 @@ func partnerList(c *call) error {
 }
 
 var keyCommand = command{
-	name: "key", config: true, reading: true, usage: "add NAME [-scope orders|read|metrics]|list|revoke NAME",
+	name: "key", config: true, reading: true, usage: "add NAME [-scope " +
+		"orders|read|metrics]|list|revoke NAME",
 	short: "keys for the shop and the monitor",
 	long: `
 key add NAME [-scope orders]
@@ -294,7 +302,8 @@ as "Authorization: Bearer KEY".
 
 Example:  hissa key add shop > shop.key`,
 	run: func(c *call) error {
-		return c.verbs(map[string]func(*call) error{"add": keyAdd, "list": keyList, "revoke": keyRevoke},
+		return c.verbs(map[string]func(*call) error{"add": keyAdd, "list": keyList,
+			"revoke": keyRevoke},
 			"add, list, revoke")
 	},
 }
@@ -327,7 +336,8 @@ func keyRevoke(c *call) error {
 	}
 	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 		if err := store.RevokeKey(ctx, c.args[0]); err != nil {
-			return asNo(err, fmt.Sprintf("no working key is called %s: hissa key list shows them", c.args[0]))
+			return asNo(err, fmt.Sprintf("no working key is called %s: hissa key list shows them",
+				c.args[0]))
 		}
 		fmt.Fprintf(c.stderr, "hissa: key %s is revoked\n", c.args[0])
 		return nil
@@ -356,7 +366,8 @@ func keyList(c *call) error {
 				state = "revoked " + clock(k.Revoked)
 			}
 			if c.json {
-				if err := c.writeJSON(record{{"name", k.Name}, {"scope", k.Scope}, {"created_at", rfc3339(k.Created)},
+				if err := c.writeJSON(record{{"name", k.Name}, {"scope", k.Scope}, {"created_at",
+					rfc3339(k.Created)},
 					{"revoked_at", rfc3339(k.Revoked)}}); err != nil {
 					return err
 				}
@@ -403,9 +414,11 @@ Example:  hissa confirm 20261122111212800110168000000000001 -agree -reason "seen
 		}
 		return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 			if err := store.Decide(ctx, c.args[0], d); err != nil {
-				return asNo(err, fmt.Sprintf("no payment %s is known: hissa export transactions lists them", c.args[0]))
+				return asNo(err, fmt.Sprintf("no payment %s is known: hissa export transactions "+
+					"lists them", c.args[0]))
 			}
-			fmt.Fprintf(c.stderr, "hissa: your word is booked; hissa explain %s shows what follows from it\n", c.args[0])
+			fmt.Fprintf(c.stderr, "hissa: your word is booked; hissa explain %s shows what "+
+				"follows from it\n", c.args[0])
 			return nil
 		})
 	},
@@ -426,7 +439,8 @@ Example:  hissa explain 20261122111212800110168000000000001`,
 		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
 			story, err := store.Story(ctx, c.args[0])
 			if err != nil {
-				return asNo(err, fmt.Sprintf("nothing is known of %s: no genuine message has named it", c.args[0]))
+				return asNo(err, fmt.Sprintf("nothing is known of %s: no genuine message has "+
+					"named it", c.args[0]))
 			}
 			if c.json {
 				return c.writeJSON(story.record(store.now()))
@@ -438,7 +452,8 @@ Example:  hissa explain 20261122111212800110168000000000001`,
 }
 
 var exportCommand = command{
-	name: "export", config: true, reading: true, usage: "KIND [-format jsonl|csv] [-from WHEN] [-to WHEN]",
+	name: "export", config: true, reading: true, usage: "KIND [-format jsonl|csv] [-from WHEN] " +
+		"[-to WHEN]",
 	short: "the books, one row a line",
 	long: `
 KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions or
@@ -484,7 +499,8 @@ func parseWhen(name, text string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("%s %q: write a date like 2026-11-22 (IST) or a time like 2026-11-22T10:00:00+05:30", name, text)
+		return t, fmt.Errorf("%s %q: write a date like 2026-11-22 (IST) or a time like "+
+			"2026-11-22T10:00:00+05:30", name, text)
 	}
 	return t, nil
 }
@@ -509,8 +525,10 @@ Example:  hissa verify`,
 				return err
 			}
 			if c.json {
-				err := c.writeJSON(record{{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
-					{"transactions", report.Transactions}, {"head", report.Head}, {"bad", bad.where}, {"what", bad.what}})
+				err := c.writeJSON(record{{"ok", bad == badRow{}}, {"facts", report.Facts},
+					{"entries", report.Entries},
+					{"transactions", report.Transactions}, {"head", report.Head}, {"bad",
+						bad.where}, {"what", bad.what}})
 				if err != nil || bad == (badRow{}) {
 					return err
 				}
@@ -582,7 +600,8 @@ Example:  hissa backup /var/backups/hissa/2026-11-22.db`,
 var versionCommand = command{
 	name: "version", reading: true, usage: "[-json]",
 	short: "version, commit, Go, SQLite",
-	long:  "Prints the version, the commit it was built from, and the Go and SQLite inside.\n\nExample:  hissa version",
+	long: "Prints the version, the commit it was built from, and the Go and SQLite " +
+		"inside.\n\nExample:  hissa version",
 	run: func(c *call) error {
 		if err := c.exactly(0); err != nil {
 			return err
@@ -601,9 +620,11 @@ var versionCommand = command{
 			return err
 		}
 		if c.json {
-			return c.writeJSON(record{{"version", version}, {"commit", commit}, {"go", runtime.Version()}, {"sqlite", sqlite}})
+			return c.writeJSON(record{{"version", version}, {"commit", commit}, {"go",
+				runtime.Version()}, {"sqlite", sqlite}})
 		}
-		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n", version, commit, runtime.Version(), sqlite)
+		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n", version, commit,
+			runtime.Version(), sqlite)
 		return err
 	},
 }

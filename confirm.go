@@ -59,7 +59,10 @@ func (c *confirmer) run(ctx context.Context) {
 			}
 			wg.Go(func() {
 				defer func() { asking.Delete(p.Txn); <-free }()
-				if err := recovered(func() error { return c.ask(ctx, p) }); err != nil && ctx.Err() == nil {
+				if err := recovered(func() error {
+					return c.ask(ctx,
+						p)
+				}); err != nil && ctx.Err() == nil {
 					c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
 				}
 			})
@@ -92,7 +95,8 @@ func (c *confirmer) ask(ctx context.Context, p Poll) error {
 		answers = append(answers, c.answer(p.TxnID, order, a))
 	}
 	for _, a := range answers {
-		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result, "definite", a.Definite,
+		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result,
+			"definite", a.Definite,
 			"amount", max(a.Amount, 0))
 	}
 	return c.store.RecordAnswers(ctx, p, answers)
@@ -125,7 +129,8 @@ func (c *confirmer) answer(txnID, asked string, a *paytm.Answer) Answer {
 	return Answer{
 		Asked: asked, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount, Reference: a.Reference,
 		POS: a.PosID, Code: a.Code, Text: a.Text,
-		Definite: a.Definite() && a.TxnID == txnID && a.OrderID == asked && (a.MID == "" || a.MID == c.mid) &&
+		Definite: a.Definite() && a.TxnID == txnID && a.OrderID == asked && (a.MID == "" ||
+			a.MID == c.mid) &&
 			(a.Currency == "" || a.Currency == "INR"),
 	}
 }

@@ -72,10 +72,14 @@ func demo(ctx context.Context, out io.Writer, listen string, keep bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demonstration{out: out, paytm: paytmtest.New(paytmtest.Config{Seed: 7}), client: &http.Client{
-		Timeout:       10 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	d := &demonstration{out: out, paytm: paytmtest.New(paytmtest.Config{Seed: 7}),
+		client: &http.Client{
+			Timeout: 10 * time.Second,
+			CheckRedirect: func(*http.Request,
+				[]*http.Request) error {
+				return http.ErrUseLastResponse
+			},
+		}}
 	api, stopAPI := d.paytm.Start()
 	defer stopAPI()
 	listener, err := net.Listen("tcp", listen)
@@ -207,7 +211,8 @@ func (d *demonstration) partners(ctx context.Context) error {
 }
 
 const (
-	phone   = "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36"
+	phone = "Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 (KHTML, like Gecko) " +
+		"Chrome/130.0.0.0 Mobile Safari/537.36"
 	preview = "WhatsApp/2.24.20.89 A"
 )
 
@@ -269,7 +274,8 @@ func (d *demonstration) bind(ctx context.Context, o orderRequest) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url+"/v1/orders", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url+"/v1/orders",
+		bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -309,9 +315,11 @@ func (d *demonstration) payments(ctx context.Context) (example string, err error
 	// The forger's own payment of ₹1.00 failed, with a text of his in it; he cuts the message anew so
 	// that it says his declined payment of ₹99,999.00 went through.
 	bait, forged := p.Forge("1008", declined.TxnID, 9999900)
-	bait.About, forged.About = "the forger's own payment of ₹1.00, failed", "FORGED, checksum right: TXN_SUCCESS ₹99,999.00"
+	bait.About, forged.About = "the forger's own payment of ₹1.00, failed", "FORGED, checksum "+
+		"right: TXN_SUCCESS ₹99,999.00"
 
-	if err := d.deliver(ctx, paytmtest.Faults{Duplicate: 1}, p.RefundSucceeded(bank, refund), p.PaymentForm(wallet)); err != nil {
+	if err := d.deliver(ctx, paytmtest.Faults{Duplicate: 1}, p.RefundSucceeded(bank, refund),
+		p.PaymentForm(wallet)); err != nil {
 		return "", err
 	}
 	if err := d.settled(ctx); err != nil { // Paytm's API says PENDING, too
@@ -326,7 +334,8 @@ func (d *demonstration) payments(ctx context.Context) (example string, err error
 	return bank.TxnID, nil
 }
 
-func (d *demonstration) deliver(ctx context.Context, f paytmtest.Faults, messages ...paytmtest.Message) error {
+func (d *demonstration) deliver(ctx context.Context, f paytmtest.Faults,
+	messages ...paytmtest.Message) error {
 	courier := paytmtest.NewCourier(d.paytm, d.url+"/webhooks/paytm", f)
 	defer courier.Close()
 	courier.OnDelivery = func(got paytmtest.Delivery) {
@@ -338,7 +347,8 @@ func (d *demonstration) deliver(ctx context.Context, f paytmtest.Faults, message
 	}
 	for _, got := range courier.Send(ctx, messages...) {
 		if !got.Acknowledged() {
-			return fmt.Errorf("%s was answered %d: %w", got.Message.About, got.Status, errors.Join(got.Err, errStorage))
+			return fmt.Errorf("%s was answered %d: %w", got.Message.About, got.Status,
+				errors.Join(got.Err, errStorage))
 		}
 	}
 	return nil
@@ -383,12 +393,14 @@ func (d *demonstration) earnings(ctx context.Context) error {
 			return err
 		}
 		fmt.Fprintln(d.out)
-		return r.each("SELECT name, balance FROM accounts WHERE name <> 'expense' ORDER BY name", nil,
+		return r.each("SELECT name, balance FROM accounts WHERE name <> 'expense' ORDER BY name",
+			nil,
 			func(scan func(...any) error) error {
 				var name string
 				var balance int64
 				err := scan(&name, &balance)
-				fmt.Fprintf(d.out, "%-15s has earned %s\n", strings.TrimPrefix(name, "partner:"), rupees(balance))
+				fmt.Fprintf(d.out, "%-15s has earned %s\n", strings.TrimPrefix(name, "partner:"),
+					rupees(balance))
 				return err
 			})
 	})
@@ -433,9 +445,12 @@ README.md               your own shop: a VM, one file, one configuration
 // answerLog shows the answers of Paytm's API among the events, and the server's errors.
 type answerLog struct{ d *demonstration }
 
-func (l *answerLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
-func (l *answerLog) WithAttrs([]slog.Attr) slog.Handler               { return l }
-func (l *answerLog) WithGroup(string) slog.Handler                    { return l }
+func (l *answerLog) Enabled(_ context.Context,
+	level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
+func (l *answerLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *answerLog) WithGroup(string) slog.Handler      { return l }
 
 func (l *answerLog) Handle(_ context.Context, r slog.Record) error {
 	said := map[string]string{}
@@ -446,7 +461,8 @@ func (l *answerLog) Handle(_ context.Context, r slog.Record) error {
 	switch {
 	case r.Message == "Paytm's API answered":
 		outcome := said["result"]
-		if paise, err := strconv.ParseInt(said["amount"], 10, 64); err == nil && outcome == "success" {
+		if paise, err := strconv.ParseInt(said["amount"], 10,
+			64); err == nil && outcome == "success" {
 			outcome += ", " + rupees(paise)
 		}
 		if outcome == "failed" {

@@ -162,7 +162,8 @@ func partnerRecord(p PartnerRow) record {
 	if p.Rate != (Rate{}) {
 		rate = p.Rate.String()
 	}
-	return record{{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos}, {"refs", p.References},
+	return record{{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos},
+		{"refs", p.References},
 		{"state", p.State}}
 }
 
@@ -191,7 +192,8 @@ func clickRecord(c Click) record {
 func exportClicks(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
 	return r.each("SELECT id, partner, at, sub, counted FROM clicks "+
-		"WHERE at >= ? AND at < ? ORDER BY seq", args{from, to}, func(scan func(...any) error) error {
+		"WHERE at >= ? AND at < ? ORDER BY seq", args{from,
+		to}, func(scan func(...any) error) error {
 		var c Click
 		var at int64
 		if err := scan(&c.ID, &c.Partner, &at, &c.Sub, &c.Counted); err != nil {
@@ -214,8 +216,10 @@ func orderRecord(o Order, customer string) record {
 // exportOrders writes the binding in force of each order; a customer that was forgotten is ”.
 func exportOrders(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT o.order_id, o.click_id, o.promo_code, coalesce(c.value, ''), o.at, o.amount FROM orders o "+
-		"LEFT JOIN customers c ON c.alias = o.customer WHERE o.at >= ? AND o.at < ? AND NOT EXISTS "+
+	return r.each("SELECT o.order_id, o.click_id, o.promo_code, coalesce(c.value, ''), o.at, "+
+		"o.amount FROM orders o "+
+		"LEFT JOIN customers c ON c.alias = o.customer WHERE o.at >= ? AND o.at < ? AND NOT "+
+		"EXISTS "+
 		"(SELECT 1 FROM orders n WHERE n.order_id = o.order_id AND n.seq > o.seq) ORDER BY o.seq",
 		args{from, to}, func(scan func(...any) error) error {
 			var o Order
@@ -241,18 +245,24 @@ func notificationRecord(n Notification, deliveries int64) record {
 	case "dispute":
 		amount = n.Disputed
 	}
-	return record{{"id", n.Seq}, {"gateway", n.Gateway}, {"received_at", rfc3339(n.At)}, {"kind", n.Kind},
-		{"result", n.Result}, {"txn_id", n.TxnID}, {"deliveries", deliveries}, {"type", n.Type}, {"order_id", n.OrderID},
+	return record{{"id", n.Seq}, {"gateway", n.Gateway}, {"received_at", rfc3339(n.At)}, {"kind",
+		n.Kind},
+		{"result", n.Result}, {"txn_id", n.TxnID}, {"deliveries", deliveries}, {"type",
+			n.Type}, {"order_id", n.OrderID},
 		{"status", n.Status}, {"amount", decimal(amount)}, {"why", why}}
 }
 
 func exportNotifications(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
 	return r.each("SELECT "+notificationColumns+", coalesce((SELECT times FROM deliveries d WHERE "+
-		"d.notification = n.seq), 1) FROM notifications n WHERE at >= ? AND at < ? ORDER BY seq", args{from, to},
+		"d.notification = n.seq), 1) FROM notifications n WHERE at >= ? AND at < ? ORDER BY "+
+		"seq", args{from, to},
 		func(scan func(...any) error) error {
 			var deliveries int64
-			n, err := scanNotification(func(into ...any) error { return scan(append(into, &deliveries)...) })
+			n, err := scanNotification(func(into ...any) error {
+				return scan(append(into,
+					&deliveries)...)
+			})
 			if err != nil {
 				return err
 			}
@@ -261,20 +271,28 @@ func exportNotifications(r rows, s Span, _ time.Time, write func(record) error) 
 }
 
 func transactionRecord(t *transaction, deliveries int64, now time.Time) record {
-	return record{{"gateway", t.Gateway}, {"mid", t.MID}, {"txn_id", t.TxnID}, {"order_id", t.OrderID},
-		{"status", t.Status}, {"amount", decimal(t.Amount)}, {"currency", t.Currency}, {"paid_at", rfc3339(t.PaidAt)},
+	return record{{"gateway", t.Gateway}, {"mid", t.MID}, {"txn_id", t.TxnID}, {"order_id",
+		t.OrderID},
+		{"status", t.Status}, {"amount", decimal(t.Amount)}, {"currency", t.Currency}, {"paid_at",
+			rfc3339(t.PaidAt)},
 		{"refunded", decimal(t.Refunded)}, {"partner", t.Partner}, {"basis", t.Basis},
-		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict}, {"deliveries", deliveries}, {"why", t.Why}}
+		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict}, {"deliveries",
+			deliveries}, {"why", t.Why}}
 }
 
 func exportTransactions(r rows, s Span, now time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT "+transactionColumns+", (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE "+
-		"d.notification = n.seq), 1)) FROM notifications n WHERE n.subject = t.txn_id) FROM transactions t "+
+	return r.each("SELECT "+transactionColumns+", (SELECT sum(coalesce((SELECT times FROM "+
+		"deliveries d WHERE "+
+		"d.notification = n.seq), 1)) FROM notifications n WHERE n.subject = t.txn_id) FROM "+
+		"transactions t "+
 		"WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at, txn_id", args{from, to},
 		func(scan func(...any) error) error {
 			var deliveries int64
-			t, err := scanTransaction(func(into ...any) error { return scan(append(into, &deliveries)...) })
+			t, err := scanTransaction(func(into ...any) error {
+				return scan(append(into,
+					&deliveries)...)
+			})
 			if err != nil {
 				return err
 			}
@@ -333,12 +351,15 @@ func attributionRecord(txnID string, c Candidate) record {
 
 func exportAttributions(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts FROM transactions t "+
-		"JOIN attributions a ON a.txn = t.id WHERE t.paid_at >= ? AND t.paid_at < ? ORDER BY t.paid_at, t.txn_id, a.rank",
+	return r.each("SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts FROM "+
+		"transactions t "+
+		"JOIN attributions a ON a.txn = t.id WHERE t.paid_at >= ? AND t.paid_at < ? ORDER BY "+
+		"t.paid_at, t.txn_id, a.rank",
 		args{from, to}, func(scan func(...any) error) error {
 			var txnID string
 			var c Candidate
-			if err := scan(&txnID, &c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts); err != nil {
+			if err := scan(&txnID, &c.Basis, &c.Value, &c.Partner, &c.Verdict,
+				&c.counts); err != nil {
 				return err
 			}
 			return write(attributionRecord(txnID, c))
@@ -348,20 +369,25 @@ func exportAttributions(r rows, s Span, _ time.Time, write func(record) error) e
 func commissionRecord(c Commission, now time.Time) record {
 	state, blocks := c.State(now)
 	return record{{"txn_id", c.TxnID}, {"partner", c.Partner}, {"amount", decimal(c.Amount)},
-		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state}, {"blocks", blocks},
-		{"basis", c.Basis}, {"rate", c.Rate.String()}, {"program", c.Program}, {"paid_at", rfc3339(c.PaidAt)},
+		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state}, {"blocks",
+			blocks},
+		{"basis", c.Basis}, {"rate", c.Rate.String()}, {"program", c.Program}, {"paid_at",
+			rfc3339(c.PaidAt)},
 		{"due_at", rfc3339(c.DueAt)}}
 }
 
 func exportCommissions(r rows, s Span, now time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.commissions("WHERE c.paid_at >= ? AND c.paid_at < ? ORDER BY c.paid_at, t.txn_id", args{from, to},
+	return r.commissions("WHERE c.paid_at >= ? AND c.paid_at < ? ORDER BY c.paid_at, t.txn_id",
+		args{from, to},
 		func(c Commission) error { return write(commissionRecord(c, now)) })
 }
 
 func entryRecord(e Entry) record {
-	return record{{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind}, {"debit", e.Debit}, {"credit", e.Credit},
-		{"amount", decimal(e.Amount)}, {"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash", hex.EncodeToString(e.Hash)}}
+	return record{{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind}, {"debit", e.Debit},
+		{"credit", e.Credit},
+		{"amount", decimal(e.Amount)}, {"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash",
+			hex.EncodeToString(e.Hash)}}
 }
 
 func exportLedger(r rows, s Span, _ time.Time, write func(record) error) error {

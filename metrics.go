@@ -22,7 +22,8 @@ type counters struct {
 }
 
 var (
-	resultNames = []string{resultIgnored, resultReview, resultDuplicate, resultConflict, resultCredited,
+	resultNames = []string{resultIgnored, resultReview, resultDuplicate, resultConflict,
+		resultCredited,
 		resultUnattributed, resultRecorded}
 	refusalStatuses = []int{400, 401, 413, 415, 422, 503}
 )
@@ -61,8 +62,9 @@ func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
 	err := s.store.write(r.Context(), s.store.payments, func(*tx) error { return nil })
 	if err != nil {
 		s.log.Error("not ready", "cause", err.Error())
-		return reply(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "reason": "the database " +
-			"can't be written: the log says why"})
+		return reply(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable",
+			"reason": "the database " +
+				"can't be written: the log says why"})
 	}
 	return reply(w, http.StatusOK, map[string]string{"status": "ready"})
 }
@@ -84,25 +86,32 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	metric := func(name, kind, help string) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 	}
-	metric("hissa_webhooks_total", "counter", "Genuine messages by the result they were answered with.")
+	metric("hissa_webhooks_total", "counter", "Genuine messages by the result they were "+
+		"answered with.")
 	for i, name := range resultNames {
 		fmt.Fprintf(&b, "hissa_webhooks_total{result=%q} %d\n", name, s.counts.results[i].Load())
 	}
 	metric("hissa_refused_total", "counter", "Requests refused, by status.")
 	for i, status := range refusalStatuses {
-		fmt.Fprintf(&b, "hissa_refused_total{status=\"%d\"} %d\n", status, s.counts.refusals[i].Load())
+		fmt.Fprintf(&b, "hissa_refused_total{status=\"%d\"} %d\n", status,
+			s.counts.refusals[i].Load())
 	}
-	metric("hissa_clicks_total", "counter", "Visits through partners' links, by whether they count.")
-	fmt.Fprintf(&b, "hissa_clicks_total{counted=\"yes\"} %d\nhissa_clicks_total{counted=\"no\"} %d\n",
+	metric("hissa_clicks_total", "counter", "Visits through partners' links, by whether they "+
+		"count.")
+	fmt.Fprintf(&b, "hissa_clicks_total{counted=\"yes\"} %d\nhissa_clicks_total{counted=\"no\"} "+
+		"%d\n",
 		s.counts.clicks.Load(), s.counts.uncounted.Load())
 	metric("hissa_clicks_lost_total", "counter", "Visits that could not be stored.")
 	fmt.Fprintf(&b, "hissa_clicks_lost_total %d\n", s.counts.clicksLost.Load())
-	metric("hissa_questions_total", "counter", "Questions to Paytm's API, by whether an answer came.")
-	fmt.Fprintf(&b, "hissa_questions_total{answered=\"yes\"} %d\nhissa_questions_total{answered=\"no\"} %d\n",
+	metric("hissa_questions_total", "counter", "Questions to Paytm's API, by whether an answer "+
+		"came.")
+	fmt.Fprintf(&b, "hissa_questions_total{answered=\"yes\"} "+
+		"%d\nhissa_questions_total{answered=\"no\"} %d\n",
 		s.counts.answered.Load(), s.counts.unanswered.Load())
 	var waits, oldest int64
 	if err := s.store.read(r.Context(), func(rows rows) error {
-		return rows.one("SELECT count(*), coalesce(min(next_at), 0) FROM polls", nil, &waits, &oldest)
+		return rows.one("SELECT count(*), coalesce(min(next_at), 0) FROM polls", nil, &waits,
+			&oldest)
 	}); err != nil {
 		return err
 	}

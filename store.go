@@ -125,12 +125,14 @@ func prepareFile(path string, create bool) error {
 	case !errors.Is(err, os.ErrNotExist):
 		return configError{fmt.Errorf("database %s: %w", path, err)}
 	case !create:
-		return configError{fmt.Errorf("no database at %s: hissa serve makes one; or set database in "+
+		return configError{fmt.Errorf("no database at %s: hissa serve makes one; or set "+
+			"database in "+
 			"the configuration to where it is", path)}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return configError{fmt.Errorf("database %s can't be made: %w: make its folder, writable by "+
+		return configError{fmt.Errorf("database %s can't be made: %w: make its folder, writable "+
+			"by "+
 			"the user that runs hissa", path, err)}
 	}
 	return f.Close()
@@ -149,7 +151,8 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 		return nil, unopenable(s.path, err)
 	}
 	w := &writer{store: s, rows: rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}}
-	for _, step := range []func() error{w.useWAL, w.assertDurable, func() error { return w.migrate(o) }} {
+	for _, step := range []func() error{w.useWAL, w.assertDurable,
+		func() error { return w.migrate(o) }} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
@@ -160,7 +163,8 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 // unopenable explains why SQLite refuses a file.
 func unopenable(path string, err error) error {
 	if code := sqliteCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
-		return configError{fmt.Errorf("%s is not a whole SQLite database (%w): put your last backup in "+
+		return configError{fmt.Errorf("%s is not a whole SQLite database (%w): put your last "+
+			"backup in "+
 			"its place; hissa never starts empty instead", path, err)}
 	}
 	return fmt.Errorf("database %s: %w", path, err)
@@ -197,7 +201,8 @@ func (w *writer) assertDurable() error {
 		return configError{fmt.Errorf("SQLite %s is inside, 3.51.3 or newer is needed: "+
 			"build hissa with the go.mod it came with", version)}
 	case mode != "wal" || sync != 2:
-		return configError{fmt.Errorf("database %s: journal mode %s and synchronous %d, want wal and "+
+		return configError{fmt.Errorf("database %s: journal mode %s and synchronous %d, want "+
+			"wal and "+
 			"2: put it on a local disk (no network share)", w.store.path, mode, sync)}
 	}
 	return nil
@@ -243,7 +248,8 @@ func (w *writer) migrate(o StoreOptions) error {
 // schemaVersion is how many of the migrations the database has seen; newest is how many there are.
 func (w *writer) schemaVersion(newest int) (int, error) {
 	var have, app, objects int
-	if err := errors.Join(w.one("PRAGMA user_version", nil, &have), w.one("PRAGMA application_id", nil, &app),
+	if err := errors.Join(w.one("PRAGMA user_version", nil, &have), w.one("PRAGMA application_id",
+		nil, &app),
 		w.one("SELECT count(*) FROM sqlite_schema", nil, &objects)); err != nil {
 		return 0, unopenable(w.store.path, err)
 	}
@@ -252,7 +258,8 @@ func (w *writer) schemaVersion(newest int) (int, error) {
 		return 0, configError{fmt.Errorf("%s belongs to another program: set database in the "+
 			"configuration to a file of Hissa's own", w.store.path)}
 	case have > newest:
-		return 0, configError{fmt.Errorf("%s was written by a newer Hissa (schema %d, this one knows %d): "+
+		return 0, configError{fmt.Errorf("%s was written by a newer Hissa (schema %d, this one "+
+			"knows %d): "+
 			"install that version again", w.store.path, have, newest)}
 	}
 	return have, nil
@@ -268,7 +275,8 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 		if err != nil {
 			return err
 		}
-		mark := fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, i+1)
+		mark := fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;",
+			applicationID, i+1)
 		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {
 			return fmt.Errorf("migration %s: %w", files[i].Name(), err)
 		}
@@ -276,7 +284,8 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 	for name, value := range map[string]string{
 		"environment": o.Environment, "mid": o.MID, "customer_salt": randomText(),
 	} {
-		if _, err := w.conn.ExecContext(w.ctx, "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO NOTHING",
+		if _, err := w.conn.ExecContext(w.ctx, "INSERT INTO settings VALUES (?, ?) ON CONFLICT "+
+			"DO NOTHING",
 			name, value); err != nil {
 			return err
 		}
@@ -286,13 +295,16 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 
 // compareClaim refuses a database that was made for another shop or another environment.
 func (w *writer) compareClaim(o StoreOptions) error {
-	for _, set := range []struct{ name, want string }{{"environment", o.Environment}, {"mid", o.MID}} {
+	for _, set := range []struct{ name, want string }{{"environment", o.Environment}, {"mid",
+		o.MID}} {
 		var have string
-		if err := w.one("SELECT value FROM settings WHERE name = ?", args{set.name}, &have); err != nil {
+		if err := w.one("SELECT value FROM settings WHERE name = ?", args{set.name},
+			&have); err != nil {
 			return err
 		}
 		if have != set.want {
-			return configError{fmt.Errorf("%s holds the books of %s %q, the configuration says %q: "+
+			return configError{fmt.Errorf("%s holds the books of %s %q, the configuration says "+
+				"%q: "+
 				"set database to another file, or paytm.%s back to %q",
 				w.store.path, set.name, have, set.want, set.name, have)}
 		}

@@ -41,7 +41,8 @@ func (t *tx) askAtOnce(txn *transaction, p Position) error {
 	case t.store.wake <- struct{}{}:
 	default:
 	}
-	return t.exec("INSERT INTO polls VALUES (?, ?, 0, '') ON CONFLICT DO UPDATE SET next_at = excluded.next_at",
+	return t.exec("INSERT INTO polls VALUES (?, ?, 0, '') ON CONFLICT DO UPDATE SET next_at = "+
+		"excluded.next_at",
 		txn.ID, t.now.UnixMilli())
 }
 
@@ -58,7 +59,8 @@ type Poll struct {
 func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 	var polls []Poll
 	err := s.read(ctx, func(r rows) error {
-		if err := r.each("SELECT p.txn, t.txn_id, p.tries, p.next_at FROM polls p JOIN transactions t ON t.id = p.txn "+
+		if err := r.each("SELECT p.txn, t.txn_id, p.tries, p.next_at FROM polls p JOIN "+
+			"transactions t ON t.id = p.txn "+
 			"WHERE p.next_at <= ? ORDER BY p.next_at LIMIT ?", args{s.now().UnixMilli(), limit},
 			func(scan func(...any) error) error {
 				var p Poll
@@ -69,8 +71,10 @@ func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 			return err
 		}
 		for i := range polls {
-			if err := r.each("SELECT DISTINCT order_id FROM notifications WHERE subject = ? AND kind = 'payment' "+
-				"AND unusable = '' ORDER BY order_id", args{polls[i].TxnID}, func(scan func(...any) error) error {
+			if err := r.each("SELECT DISTINCT order_id FROM notifications WHERE subject = ? AND "+
+				"kind = 'payment' "+
+				"AND unusable = '' ORDER BY "+
+				"order_id", args{polls[i].TxnID}, func(scan func(...any) error) error {
 				var order string
 				err := scan(&order)
 				polls[i].Orders = append(polls[i].Orders, order)
@@ -98,7 +102,8 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		final := false
 		for _, a := range answers {
 			final = final || a.Definite
-			if _, err := t.book("answers", t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID, a.Amount,
+			if _, err := t.book("answers", t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID,
+				a.Amount,
 				a.Reference, a.POS, a.Code, a.Text, a.Definite); err != nil {
 				return err
 			}
@@ -111,7 +116,8 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		if final && position.Confirmation != waiting || !ok {
 			return t.exec("DELETE FROM polls WHERE txn = ? AND next_at = ?", txn.ID, p.next)
 		}
-		return t.exec("UPDATE polls SET next_at = ?, tries = 0, error = '' WHERE txn = ? AND next_at = ?",
+		return t.exec("UPDATE polls SET next_at = ?, tries = 0, error = '' WHERE txn = ? AND "+
+			"next_at = ?",
 			next.UnixMilli(), txn.ID, p.next)
 	})
 }
@@ -119,7 +125,8 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 // PollFailed notes that the API could not be asked, and when to try again.
 func (s *Store) PollFailed(ctx context.Context, p Poll, cause string, wait time.Duration) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
-		return t.exec("UPDATE polls SET next_at = ?, tries = tries + 1, error = ? WHERE txn = ? AND next_at = ?",
+		return t.exec("UPDATE polls SET next_at = ?, tries = tries + 1, error = ? WHERE txn = ? "+
+			"AND next_at = ?",
 			t.now.Add(wait).UnixMilli(), cause, p.Txn, p.next)
 	})
 }

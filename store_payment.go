@@ -39,7 +39,8 @@ var (
 // Receive books a genuine message and answers with its result. subscription is the gateway's own id
 // of the customer's subscription, "" when the message names none; it is kept apart from the facts.
 // When Receive returns without an error, message, decision and ledger entries are on the disk.
-func (s *Store) Receive(ctx context.Context, n Notification, subscription string, body []byte) (string, error) {
+func (s *Store) Receive(ctx context.Context, n Notification, subscription string,
+	body []byte) (string, error) {
 	var result string
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
@@ -61,7 +62,8 @@ func (t *tx) receive(n Notification, body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if i := slices.IndexFunc(known, func(k Notification) bool { return string(k.Identity) == string(n.Identity) }); i >= 0 {
+	if i := slices.IndexFunc(known,
+		func(k Notification) bool { return string(k.Identity) == string(n.Identity) }); i >= 0 {
 		return again(known[i]), t.countDelivery(known[i].Seq)
 	}
 	txn, err := t.transaction(n.TxnID)
@@ -104,7 +106,8 @@ func (n Notification) at(seq int64) Notification {
 
 // subject is what a message is about, by which its repeats and its relatives are found.
 func (n Notification) subject() string {
-	return cmp.Or(n.TxnID, n.DisputeID, n.RefundID, n.Customer, n.OrderID, hex.EncodeToString(n.Identity[:8]))
+	return cmp.Or(n.TxnID, n.DisputeID, n.RefundID, n.Customer, n.OrderID,
+		hex.EncodeToString(n.Identity[:8]))
 }
 
 // again is the answer to the repeat of a message.
@@ -135,7 +138,8 @@ func judge(n Notification, before Facts, after Position) string {
 		}
 	}
 	contradicts := func(k Notification) bool {
-		return k.Kind == "refund" && n.Kind == "refund" && k.Unusable == "" && k.RefundID == n.RefundID &&
+		return k.Kind == "refund" && n.Kind == "refund" && k.Unusable == "" &&
+			k.RefundID == n.RefundID &&
 			(k.Refund != n.Refund || k.Event == "succeeded" && n.Event == "refused" ||
 				k.Event == "refused" && n.Event == "succeeded")
 	}
@@ -151,9 +155,13 @@ func judgePayment(n Notification, before Facts, after Position) string {
 		return resultReview
 	}
 	same := func(k Notification) bool {
-		return k.Amount == n.Amount && k.OrderID == n.OrderID && (k.Currency == n.Currency || k.inRupees() && n.inRupees())
+		return k.Amount == n.Amount && k.OrderID == n.OrderID && (k.Currency == n.Currency ||
+			k.inRupees() && n.inRupees())
 	}
-	if slices.ContainsFunc(ps, func(k Notification) bool { return same(k) && k.Status == n.Status }) {
+	if slices.ContainsFunc(ps, func(k Notification) bool {
+		return same(k) &&
+			k.Status == n.Status
+	}) {
 		return resultDuplicate
 	}
 	if n.Status == "pending" {
@@ -190,7 +198,8 @@ func (t *tx) bookNotification(n Notification, subject string, body []byte) error
 	rand.Read(salt)
 	mac := hmac.New(sha256.New, salt)
 	mac.Write(body)
-	seq, err := t.book("notifications", n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result,
+	seq, err := t.book("notifications", n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type,
+		n.Result,
 		n.Why, n.Unusable, n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt, n.Reference,
 		n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown, n.RefundID, n.Event, n.Refund, n.RefundsSum,
 		n.DisputeID, n.Dispute, n.Disputed, mac.Sum(nil))
@@ -201,7 +210,8 @@ func (t *tx) bookNotification(n Notification, subject string, body []byte) error
 }
 
 func (t *tx) countDelivery(seq int64) error {
-	return t.exec("INSERT INTO deliveries VALUES (?, 2, ?) ON CONFLICT DO UPDATE SET times = times + 1, "+
+	return t.exec("INSERT INTO deliveries VALUES (?, 2, ?) ON CONFLICT DO UPDATE SET times = "+
+		"times + 1, "+
 		"last_at = excluded.last_at", seq, t.now.UnixMilli())
 }
 
@@ -211,11 +221,13 @@ func (t *tx) alias(kind, value string) (string, error) {
 		return "", nil
 	}
 	var salt string
-	if err := t.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil, &salt); err != nil {
+	if err := t.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil,
+		&salt); err != nil {
 		return "", err
 	}
 	alias := aliasOf(salt, kind, value)
-	return alias, t.exec("INSERT INTO customers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", alias, kind, value)
+	return alias, t.exec("INSERT INTO customers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", alias,
+		kind, value)
 }
 
 func aliasOf(salt, kind, value string) string {
@@ -253,10 +265,12 @@ func (t *tx) fixIfDue(txn *transaction) error {
 		return nil
 	}
 	var fixed int
-	if err := t.one("SELECT count(*) FROM dues WHERE txn_id = ?", args{txn.TxnID}, &fixed); err != nil || fixed > 0 {
+	if err := t.one("SELECT count(*) FROM dues WHERE txn_id = ?", args{txn.TxnID},
+		&fixed); err != nil || fixed > 0 {
 		return err
 	}
-	_, err = t.book("dues", t.now, txn.TxnID, c.Partner, c.Basis, txn.Value, c.Rate.BPS, c.Rate.Flat, c.Program)
+	_, err = t.book("dues", t.now, txn.TxnID, c.Partner, c.Basis, txn.Value, c.Rate.BPS,
+		c.Rate.Flat, c.Program)
 	return err
 }
 
@@ -266,22 +280,28 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	now := transactionOf(t.store.mid, txnID, p)
 	// Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of this payment, whatever
 	// brought the news of it, and its id is the primary key of the commission.
-	if err := t.one("INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, currency, "+
-		"paid_at, first_at, refunded, confirmation, conflict, customer, partner, basis, value, why) "+
+	if err := t.one("INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, "+
+		"currency, "+
+		"paid_at, first_at, refunded, confirmation, conflict, customer, partner, basis, value, "+
+		"why) "+
 		"VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
 		"ON CONFLICT (gateway, mid, txn_id) DO UPDATE SET order_id = excluded.order_id, "+
 		"status = excluded.status, amount = excluded.amount, currency = excluded.currency, "+
 		"paid_at = excluded.paid_at, first_at = excluded.first_at, refunded = excluded.refunded, "+
-		"confirmation = excluded.confirmation, conflict = excluded.conflict, customer = excluded.customer, "+
-		"partner = excluded.partner, basis = excluded.basis, value = excluded.value, why = excluded.why "+
+		"confirmation = excluded.confirmation, conflict = excluded.conflict, customer = "+
+		"excluded.customer, "+
+		"partner = excluded.partner, basis = excluded.basis, value = excluded.value, why = "+
+		"excluded.why "+
 		"RETURNING id",
-		args{now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency, now.PaidAt.UnixMilli(),
+		args{now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency,
+			now.PaidAt.UnixMilli(),
 			now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation, now.Conflict, now.Customer, now.Partner,
 			now.Basis, now.Value, now.Why}, &now.ID); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(t.writeCandidates(now.ID, txn != nil, p.Candidates),
-		t.writeCommission(now.ID, p.commission(txnID)), t.bookDifference(now, txn != nil, p)); err != nil {
+		t.writeCommission(now.ID, p.commission(txnID)), t.bookDifference(now, txn != nil,
+			p)); err != nil {
 		return nil, err
 	}
 	if txn == nil {
@@ -319,7 +339,8 @@ func (t *tx) writeCommission(id int64, c *Commission) error {
 	if c == nil {
 		return t.exec("DELETE FROM commissions WHERE txn = ?", id)
 	}
-	return t.exec("INSERT OR REPLACE INTO commissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	return t.exec("INSERT OR REPLACE INTO commissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "+
+		"?, ?)",
 		id, c.Partner, c.Amount, c.Reversed, c.Void, c.Currency, c.Basis, c.Rate.BPS, c.Rate.Flat, c.Program,
 		c.PaidAt.UnixMilli(), c.DueAt.UnixMilli(), strings.Join(c.Blocks, " "))
 }
@@ -343,14 +364,16 @@ func (t *tx) bookDifference(txn transaction, known bool, p Position) error {
 	partners := slices.Sorted(maps.Keys(want))
 	for _, partner := range partners { // what is taken back first, so that an auditor reads it in order
 		if want[partner] < 0 {
-			if err := t.entry("reverse", "partner:"+partner, "expense", -want[partner], txn, partner); err != nil {
+			if err := t.entry("reverse", "partner:"+partner, "expense", -want[partner], txn,
+				partner); err != nil {
 				return err
 			}
 		}
 	}
 	for _, partner := range partners {
 		if want[partner] > 0 {
-			if err := t.entry("earn", "expense", "partner:"+partner, want[partner], txn, partner); err != nil {
+			if err := t.entry("earn", "expense", "partner:"+partner, want[partner], txn,
+				partner); err != nil {
 				return err
 			}
 		}
@@ -361,8 +384,10 @@ func (t *tx) bookDifference(txn transaction, known bool, p Position) error {
 // booked is what the ledger holds of one transaction, by partner.
 func (r rows) booked(id int64) (map[string]int64, error) {
 	sums := map[string]int64{}
-	err := r.each("SELECT partner, sum(CASE kind WHEN 'earn' THEN amount WHEN 'reverse' THEN -amount ELSE 0 END) "+
-		"FROM entries WHERE txn = ? GROUP BY partner", args{id}, func(scan func(...any) error) error {
+	err := r.each("SELECT partner, sum(CASE kind WHEN 'earn' THEN amount WHEN 'reverse' THEN "+
+		"-amount ELSE 0 END) "+
+		"FROM entries WHERE txn = ? GROUP BY "+
+		"partner", args{id}, func(scan func(...any) error) error {
 		var partner string
 		var sum int64
 		err := scan(&partner, &sum)
@@ -373,13 +398,15 @@ func (r rows) booked(id int64) (map[string]int64, error) {
 }
 
 // entry books one transfer and moves the balances of both accounts.
-func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction, partner string) error {
+func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction,
+	partner string) error {
 	end := make([]byte, sha256.Size)
 	err := t.one("SELECT hash FROM accounts WHERE name = ?", args{"partner:" + partner}, &end)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, end, err = t.bookEntry(end, t.now, kind, debit, credit, amount, txn.Currency, txn.ID, txn.TxnID, partner)
+	_, end, err = t.bookEntry(end, t.now, kind, debit, credit, amount, txn.Currency, txn.ID,
+		txn.TxnID, partner)
 	if err != nil {
 		return err
 	}
@@ -392,7 +419,8 @@ func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction, pa
 			hash = end
 		}
 		if err := t.exec("INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "+
-			"balance = balance + excluded.balance, hash = excluded.hash", move.account, move.amount, hash); err != nil {
+			"balance = balance + excluded.balance, hash = "+
+			"excluded.hash", move.account, move.amount, hash); err != nil {
 			return err
 		}
 	}
@@ -409,7 +437,8 @@ func (t *tx) redecideCustomer(before, after transaction) error {
 	t.inCustomer = true
 	defer func() { t.inCustomer = false }()
 	for range 2 {
-		ids, err := t.transactionIDs("customer = ? AND id <> ? ORDER BY paid_at, txn_id", after.Customer, after.ID)
+		ids, err := t.transactionIDs("customer = ? AND id <> ? ORDER BY paid_at, txn_id",
+			after.Customer, after.ID)
 		if err != nil {
 			return err
 		}
@@ -456,7 +485,8 @@ func (s *Store) RecordClick(ctx context.Context, c Click) error {
 // BindOrder stores what the shop says about an order: bound the first time, same when it says the
 // same again, replaced when it changed. errOrderTaken when it changed after a success for the order
 // was stored; a first binding is lawful at any time.
-func (s *Store) BindOrder(ctx context.Context, o Order, customer string) (result string, err error) {
+func (s *Store) BindOrder(ctx context.Context, o Order, customer string) (result string,
+	err error) {
 	err = s.write(ctx, s.payments, func(t *tx) (err error) {
 		if o.Customer, err = t.alias("customer", customer); err != nil {
 			return err
@@ -493,7 +523,8 @@ func (t *tx) bindOrder(o Order) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount); err != nil {
+	if _, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer,
+		o.Amount); err != nil {
 		return "", err
 	}
 	for _, txn := range txns {
@@ -577,7 +608,8 @@ func (t *tx) checkAgreement(txn *transaction, amount int64) error {
 	list := strings.Join(words, ", ")
 	switch {
 	case len(stated) == 0:
-		return decisionError{"no message states an amount in rupees for this payment: it can only be denied"}
+		return decisionError{"no message states an amount in rupees for this payment: it can " +
+			"only be denied"}
 	case amount == 0 && len(stated) > 1:
 		return decisionError{"the amounts " + list + " were stated: say which with -amount"}
 	case amount != 0 && !slices.Contains(stated, amount):

@@ -36,13 +36,15 @@ type transaction struct {
 	Why          string
 }
 
-const transactionColumns = "id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, " +
+const transactionColumns = "id, gateway, mid, txn_id, order_id, status, amount, currency, " +
+	"paid_at, first_at, " +
 	"refunded, confirmation, conflict, customer, partner, basis, value, why"
 
 func scanTransaction(scan func(...any) error) (*transaction, error) {
 	var t transaction
 	var paid, first int64
-	err := scan(&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount, &t.Currency, &paid, &first,
+	err := scan(&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount,
+		&t.Currency, &paid, &first,
 		&t.Refunded, &t.Confirmation, &t.Conflict, &t.Customer, &t.Partner, &t.Basis, &t.Value, &t.Why)
 	t.PaidAt, t.FirstAt = fromMillis(&paid), fromMillis(&first)
 	return &t, err
@@ -58,7 +60,8 @@ func (t transaction) confirmationAt(now time.Time) string {
 
 // transaction returns the payment with this TXNID, nil when none is known.
 func (r rows) transaction(txnID string) (*transaction, error) {
-	ts, err := r.transactions("WHERE gateway = 'paytm' AND mid = (SELECT value FROM settings WHERE name = 'mid') "+
+	ts, err := r.transactions("WHERE gateway = 'paytm' AND mid = (SELECT value FROM settings "+
+		"WHERE name = 'mid') "+
 		"AND txn_id = ?", txnID)
 	if len(ts) == 0 || err != nil {
 		return nil, err
@@ -68,22 +71,24 @@ func (r rows) transaction(txnID string) (*transaction, error) {
 
 func (r rows) transactions(where string, a ...any) ([]*transaction, error) {
 	var ts []*transaction
-	err := r.each("SELECT "+transactionColumns+" FROM transactions "+where, a, func(scan func(...any) error) error {
-		t, err := scanTransaction(scan)
-		ts = append(ts, t)
-		return err
-	})
+	err := r.each("SELECT "+transactionColumns+" FROM transactions "+where, a,
+		func(scan func(...any) error) error {
+			t, err := scanTransaction(scan)
+			ts = append(ts, t)
+			return err
+		})
 	return ts, err
 }
 
 func (r rows) transactionIDs(where string, a ...any) ([]string, error) {
 	var ids []string
-	err := r.each("SELECT txn_id FROM transactions WHERE "+where, a, func(scan func(...any) error) error {
-		var id string
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
+	err := r.each("SELECT txn_id FROM transactions WHERE "+where, a,
+		func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
 	return ids, err
 }
 
@@ -93,7 +98,8 @@ func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Fa
 	return w.factsUnder(w.terms, txnID, known, txn)
 }
 
-func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *transaction) (Facts, error) {
+func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *transaction) (Facts,
+	error) {
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
 	if txn != nil {
@@ -124,14 +130,17 @@ func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *tran
 	return f, err
 }
 
-const notificationColumns = "seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id, " +
-	"status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown, refund_id, event, " +
+const notificationColumns = "seq, at, gateway, identity, kind, type, result, why, unusable, " +
+	"mid, txn_id, order_id, " +
+	"status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown, " +
+	"refund_id, event, " +
 	"refund, refunds_sum, dispute_id, dispute, disputed"
 
 // notifications returns the distinct messages about a subject, in order of booking.
 func (r rows) notifications(subject string) ([]Notification, error) {
 	var ns []Notification
-	err := r.each("SELECT "+notificationColumns+" FROM notifications WHERE subject = ? ORDER BY seq", args{subject},
+	err := r.each("SELECT "+notificationColumns+" FROM notifications WHERE subject = ? ORDER BY "+
+		"seq", args{subject},
 		func(scan func(...any) error) error {
 			n, err := scanNotification(scan)
 			ns = append(ns, n)
@@ -143,7 +152,8 @@ func (r rows) notifications(subject string) ([]Notification, error) {
 func scanNotification(scan func(...any) error) (n Notification, err error) {
 	var at int64
 	var paid *int64
-	err = scan(&n.Seq, &at, &n.Gateway, &n.Identity, &n.Kind, &n.Type, &n.Result, &n.Why, &n.Unusable, &n.MID, &n.TxnID,
+	err = scan(&n.Seq, &at, &n.Gateway, &n.Identity, &n.Kind, &n.Type, &n.Result, &n.Why,
+		&n.Unusable, &n.MID, &n.TxnID,
 		&n.OrderID, &n.Status, &n.Amount, &n.Currency, &paid, &n.Reference, &n.POS, &n.Campaign, &n.Customer, &n.Mode,
 		&n.Unknown, &n.RefundID, &n.Event, &n.Refund, &n.RefundsSum, &n.DisputeID, &n.Dispute, &n.Disputed)
 	n.At, n.PaidAt = fromMillis(&at), fromMillis(paid)
@@ -151,11 +161,14 @@ func scanNotification(scan func(...any) error) (n Notification, err error) {
 }
 
 func (r rows) answers(f *Facts) error {
-	return r.each("SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, code, text, definite "+
-		"FROM answers WHERE about = ? ORDER BY seq", args{f.TxnID}, func(scan func(...any) error) error {
+	return r.each("SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, "+
+		"code, text, definite "+
+		"FROM answers WHERE about = ? ORDER BY "+
+		"seq", args{f.TxnID}, func(scan func(...any) error) error {
 		var a Answer
 		var at int64
-		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount, &a.Reference, &a.POS,
+		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount,
+			&a.Reference, &a.POS,
 			&a.Code, &a.Text, &a.Definite)
 		a.At = fromMillis(&at)
 		f.Answers = append(f.Answers, a)
@@ -164,7 +177,8 @@ func (r rows) answers(f *Facts) error {
 }
 
 func (r rows) decisions(f *Facts) error {
-	return r.each("SELECT seq, at, agree, amount, reason FROM decisions WHERE txn_id = ? ORDER BY seq",
+	return r.each("SELECT seq, at, agree, amount, reason FROM decisions WHERE txn_id = ? ORDER "+
+		"BY seq",
 		args{f.TxnID}, func(scan func(...any) error) error {
 			var d Decision
 			var at int64
@@ -178,7 +192,8 @@ func (r rows) decisions(f *Facts) error {
 func (r rows) due(f *Facts) error {
 	var d Due
 	var at int64
-	err := r.one("SELECT seq, at, partner, basis, value, rate_bps, flat, program FROM dues WHERE txn_id = ?",
+	err := r.one("SELECT seq, at, partner, basis, value, rate_bps, flat, program FROM dues "+
+		"WHERE txn_id = ?",
 		args{f.TxnID}, &d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -192,8 +207,10 @@ func (r rows) due(f *Facts) error {
 func (r rows) order(id string) (*Order, error) {
 	var o Order
 	var at int64
-	err := r.one("SELECT seq, at, order_id, click_id, promo_code, customer, amount FROM orders WHERE order_id = ? "+
-		"ORDER BY seq DESC LIMIT 1", args{id}, &o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
+	err := r.one("SELECT seq, at, order_id, click_id, promo_code, customer, amount FROM orders "+
+		"WHERE order_id = ? "+
+		"ORDER BY seq DESC LIMIT "+
+		"1", args{id}, &o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -237,7 +254,8 @@ func (w *writer) transactionsOfOrder(id string) ([]*transaction, error) {
 	}
 	// "_" and digits sort between id+"_" and id+"`".
 	longer, err := w.rows.transactions("WHERE order_id > ? AND order_id < ?", id+"_", id+"`")
-	longer = slices.DeleteFunc(longer, func(t *transaction) bool { return withoutTimestamp(t.OrderID) != id })
+	longer = slices.DeleteFunc(longer,
+		func(t *transaction) bool { return withoutTimestamp(t.OrderID) != id })
 	return append(known, longer...), err
 }
 
@@ -299,8 +317,10 @@ func (r rows) broughtOf(f *Facts) error {
 		}
 		var b Brought
 		var paid int64
-		err := r.one("SELECT partner, txn_id, paid_at FROM transactions WHERE customer = ? AND customer <> '' "+
-			"AND partner <> '' AND basis <> 'customer' AND confirmation <> 'denied' AND txn_id <> ? "+
+		err := r.one("SELECT partner, txn_id, paid_at FROM transactions WHERE customer = ? AND "+
+			"customer <> '' "+
+			"AND partner <> '' AND basis <> 'customer' AND confirmation <> 'denied' AND txn_id "+
+			"<> ? "+
 			"ORDER BY paid_at, txn_id LIMIT 1", args{alias, f.TxnID}, &b.Partner, &b.TxnID, &paid)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
@@ -325,13 +345,16 @@ func (r rows) commission(id int64) (*Commission, error) {
 }
 
 func (r rows) commissions(where string, a args, row func(Commission) error) error {
-	return r.each("SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat, "+
-		"c.program, c.paid_at, c.due_at, c.blocks FROM commissions c JOIN transactions t ON t.id = c.txn "+where, a,
+	return r.each("SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, "+
+		"c.basis, c.rate_bps, c.flat, "+
+		"c.program, c.paid_at, c.due_at, c.blocks FROM commissions c JOIN transactions t ON "+
+		"t.id = c.txn "+where, a,
 		func(scan func(...any) error) error {
 			var c Commission
 			var paid, due int64
 			var blocks string
-			if err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency, &c.Basis, &c.Rate.BPS,
+			if err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
+				&c.Basis, &c.Rate.BPS,
 				&c.Rate.Flat, &c.Program, &paid, &due, &blocks); err != nil {
 				return err
 			}
@@ -399,5 +422,6 @@ func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
 	if err := w.one("SELECT count(*) FROM transactions", nil, &payments); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("schema %d of %d, %s, %s", have, len(files), o.Environment, plural(payments, "payment")), nil
+	return fmt.Sprintf("schema %d of %d, %s, %s", have, len(files), o.Environment,
+		plural(payments, "payment")), nil
 }

@@ -19,12 +19,15 @@ import (
 // loadTerms reads every version of the terms.
 func (r rows) loadTerms() (*Terms, error) {
 	t := &Terms{partners: map[string][]Partner{}, codes: map[string]Code{}}
-	err := r.each("SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, precedence, "+
-		"lifetime_months, confirm, order_suffix FROM programs ORDER BY seq", nil, func(scan func(...any) error) error {
+	err := r.each("SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, "+
+		"precedence, "+
+		"lifetime_months, confirm, order_suffix FROM programs ORDER BY "+
+		"seq", nil, func(scan func(...any) error) error {
 		var p Program
 		var at, hold, window int64
 		var precedence string
-		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window, &p.Model, &precedence,
+		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window,
+			&p.Model, &precedence,
 			&p.Lifetime, &p.Confirm, &p.OrderSuffix)
 		p.At, p.Precedence = fromMillis(&at), strings.Fields(precedence)
 		p.Hold, p.Window = time.Duration(hold)*time.Second, time.Duration(window)*time.Second
@@ -88,14 +91,16 @@ func (t *tx) termsChanged(also []string) error {
 
 // AdoptProgram makes the terms of the configuration the version in force, if they say anything new;
 // onlyFirst leaves a database alone that has terms already. It reports whether a version was added.
-func (s *Store) AdoptProgram(ctx context.Context, p Program, onlyFirst bool) (added bool, err error) {
+func (s *Store) AdoptProgram(ctx context.Context, p Program, onlyFirst bool) (added bool,
+	err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
 		added = false
 		if len(t.terms.programs) > 0 && (onlyFirst || t.terms.latest().same(p)) {
 			return nil
 		}
 		added = true
-		if _, err := t.book("programs", t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold, p.Window, p.Model,
+		if _, err := t.book("programs", t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold,
+			p.Window, p.Model,
 			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix); err != nil {
 			return err
 		}
@@ -125,7 +130,8 @@ var (
 type codeTaken struct{ Code Code }
 
 func (e codeTaken) Error() string {
-	return fmt.Sprintf("%s is taken: it is a %s of partner %s, and codes never move", e.Code.Code, e.Code.Kind,
+	return fmt.Sprintf("%s is taken: it is a %s of partner %s, and codes never move", e.Code.Code,
+		e.Code.Kind,
 		e.Code.Partner)
 }
 
@@ -164,7 +170,8 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 				return 0, err
 			}
 		}
-		if _, err := t.book("partners", t.now, p.Code, p.Rate.BPS, p.Rate.Flat, p.State); err != nil {
+		if _, err := t.book("partners", t.now, p.Code, p.Rate.BPS, p.Rate.Flat,
+			p.State); err != nil {
 			return 0, err
 		}
 	}
@@ -211,7 +218,8 @@ func (t *tx) bookCode(code, kind, partner string) error {
 }
 
 func (t *tx) writeContact(partner string, c PartnerChange) error {
-	if err := t.exec("INSERT INTO contacts VALUES (?, '', '', '') ON CONFLICT DO NOTHING", partner); err != nil {
+	if err := t.exec("INSERT INTO contacts VALUES (?, '', '', '') ON CONFLICT DO NOTHING",
+		partner); err != nil {
 		return err
 	}
 	for _, set := range []struct {
@@ -221,7 +229,8 @@ func (t *tx) writeContact(partner string, c PartnerChange) error {
 		if set.value == nil {
 			continue
 		}
-		if err := t.exec("UPDATE contacts SET "+set.column+" = ? WHERE partner = ?", *set.value, partner); err != nil {
+		if err := t.exec("UPDATE contacts SET "+set.column+" = ? WHERE partner = ?", *set.value,
+			partner); err != nil {
 			return err
 		}
 	}
@@ -258,7 +267,8 @@ func (r rows) partnerRows() ([]PartnerRow, error) {
 	}
 	var list []PartnerRow
 	for _, versions := range t.partners {
-		row := PartnerRow{Partner: versions[len(versions)-1], Promos: []string{}, References: []string{}}
+		row := PartnerRow{Partner: versions[len(versions)-1], Promos: []string{},
+			References: []string{}}
 		err := r.one("SELECT name, email, vpa FROM contacts WHERE partner = ?", args{row.Code},
 			&row.Name, &row.Email, &row.VPA)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -299,13 +309,15 @@ func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) 
 	hash := sha256.Sum256([]byte(secret))
 	return secret, s.write(ctx, s.payments, func(t *tx) error {
 		var taken int
-		if err := t.one("SELECT count(*) FROM keys WHERE name = ?", args{name}, &taken); err != nil {
+		if err := t.one("SELECT count(*) FROM keys WHERE name = ?", args{name},
+			&taken); err != nil {
 			return err
 		}
 		if taken > 0 {
 			return errKeyExists
 		}
-		return t.exec("INSERT INTO keys VALUES (?, ?, ?, ?, NULL)", name, scope, hash[:], t.now.UnixMilli())
+		return t.exec("INSERT INTO keys VALUES (?, ?, ?, ?, NULL)", name, scope, hash[:],
+			t.now.UnixMilli())
 	})
 }
 
@@ -313,7 +325,8 @@ func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) 
 func (s *Store) RevokeKey(ctx context.Context, name string) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
 		var working int
-		if err := t.one("SELECT count(*) FROM keys WHERE name = ? AND revoked_at IS NULL", args{name}, &working); err != nil {
+		if err := t.one("SELECT count(*) FROM keys WHERE name = ? AND revoked_at IS NULL",
+			args{name}, &working); err != nil {
 			return err
 		}
 		if working == 0 {
@@ -345,7 +358,8 @@ func (s *Store) HasKey(ctx context.Context, secret, scope string) (bool, error) 
 	hash := sha256.Sum256([]byte(secret))
 	var found int
 	err := s.read(ctx, func(r rows) error {
-		return r.one("SELECT count(*) FROM keys WHERE hash = ? AND scope = ? AND revoked_at IS NULL",
+		return r.one("SELECT count(*) FROM keys WHERE hash = ? AND scope = ? AND revoked_at IS "+
+			"NULL",
 			args{hash[:], scope}, &found)
 	})
 	return found > 0, err

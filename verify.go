@@ -43,7 +43,8 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	err := s.read(ctx, func(r rows) error {
 		v := verifier{rows: r, report: &report, progress: progress, balances: map[string]int64{},
 			ends: map[string][]byte{}}
-		for _, check := range []func() error{v.chain, v.accounts, v.bodies, v.customers, v.positions, v.strays} {
+		for _, check := range []func() error{v.chain, v.accounts, v.bodies, v.customers,
+			v.positions, v.strays} {
 			if err := check(); err != nil {
 				return err
 			}
@@ -107,7 +108,8 @@ func (c *cursor) next() error {
 // chain walks all facts in the order in which they were booked.
 func (v verifier) chain() error {
 	var end head
-	if err := v.one("SELECT seq, hash, terms FROM head", nil, &end.seq, &end.hash, &end.terms); err != nil {
+	if err := v.one("SELECT seq, hash, terms FROM head", nil, &end.seq, &end.hash,
+		&end.terms); err != nil {
 		return err
 	}
 	var cursors []*cursor
@@ -133,12 +135,14 @@ func (v verifier) chain() error {
 		}
 		if c == nil {
 			if seq-1 != end.seq || !bytes.Equal(hash, end.hash) {
-				return badRow{"head", fmt.Sprintf("says fact %d, the facts end at %d", end.seq, seq-1)}
+				return badRow{"head", fmt.Sprintf("says fact %d, the facts end at %d", end.seq,
+					seq-1)}
 			}
 			break
 		}
 		if c.seq != seq {
-			return badRow{fmt.Sprintf("fact %d", seq), fmt.Sprintf("missing, or there twice (next is %s %d)", c.table.name, c.seq)}
+			return badRow{fmt.Sprintf("fact %d", seq), fmt.Sprintf("missing, or there twice "+
+				"(next is %s %d)", c.table.name, c.seq)}
 		}
 		var err error
 		if hash, err = v.link(hash, c); err != nil {
@@ -186,24 +190,26 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 // accounts compares the balances with the entries.
 func (v verifier) accounts() error {
 	var sum int64
-	err := v.each("SELECT name, balance, hash FROM accounts ORDER BY name", nil, func(scan func(...any) error) error {
-		var name string
-		var balance int64
-		var hash []byte
-		if err := scan(&name, &balance, &hash); err != nil {
-			return err
-		}
-		if balance != v.balances[name] {
-			return badRow{"account " + name, fmt.Sprintf("balance %s, its entries come to %s",
-				decimal(balance), decimal(v.balances[name]))}
-		}
-		if partner, ok := strings.CutPrefix(name, "partner:"); ok && !bytes.Equal(hash, v.ends[partner]) {
-			return badRow{"account " + name, "the end of the partner's chain is another one"}
-		}
-		sum += balance
-		delete(v.balances, name)
-		return nil
-	})
+	err := v.each("SELECT name, balance, hash FROM accounts ORDER BY name", nil,
+		func(scan func(...any) error) error {
+			var name string
+			var balance int64
+			var hash []byte
+			if err := scan(&name, &balance, &hash); err != nil {
+				return err
+			}
+			if balance != v.balances[name] {
+				return badRow{"account " + name, fmt.Sprintf("balance %s, its entries come to %s",
+					decimal(balance), decimal(v.balances[name]))}
+			}
+			if partner, ok := strings.CutPrefix(name, "partner:"); ok && !bytes.Equal(hash,
+				v.ends[partner]) {
+				return badRow{"account " + name, "the end of the partner's chain is another one"}
+			}
+			sum += balance
+			delete(v.balances, name)
+			return nil
+		})
 	if err != nil {
 		return err
 	}
@@ -229,7 +235,8 @@ func (v verifier) bodies() error {
 			mac := hmac.New(sha256.New, salt)
 			mac.Write(body)
 			if !hmac.Equal(mac.Sum(nil), want) {
-				return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was received"}
+				return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was " +
+					"received"}
 			}
 			return nil
 		})
@@ -238,19 +245,21 @@ func (v verifier) bodies() error {
 // customers compares the values that are still kept with the aliases in the facts.
 func (v verifier) customers() error {
 	var salt string
-	if err := v.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil, &salt); err != nil {
+	if err := v.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil,
+		&salt); err != nil {
 		return err
 	}
-	return v.each("SELECT alias, kind, value FROM customers", nil, func(scan func(...any) error) error {
-		var alias, kind, value string
-		if err := scan(&alias, &kind, &value); err != nil {
-			return err
-		}
-		if alias != aliasOf(salt, kind, value) {
-			return badRow{"customer " + alias, "the alias is not that of the value"}
-		}
-		return nil
-	})
+	return v.each("SELECT alias, kind, value FROM customers", nil,
+		func(scan func(...any) error) error {
+			var alias, kind, value string
+			if err := scan(&alias, &kind, &value); err != nil {
+				return err
+			}
+			if alias != aliasOf(salt, kind, value) {
+				return badRow{"customer " + alias, "the alias is not that of the value"}
+			}
+			return nil
+		})
 }
 
 // positions works every transaction out again.
@@ -298,7 +307,8 @@ func (v verifier) position(txn *transaction, terms *Terms) error {
 		return err
 	}
 	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
-		return badRow{where, fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
+		return badRow{where, fmt.Sprintf("the facts make the commission %+v, the row says %+v", c,
+			have)}
 	}
 	booked, err := v.booked(txn.ID)
 	if err != nil {
@@ -335,7 +345,8 @@ func (v verifier) candidatesOf(txn *transaction, p Position) error {
 		return err
 	}
 	if !slices.Equal(have, p.Candidates) {
-		return badRow{"attributions of " + txn.TxnID, fmt.Sprintf("the facts make them %+v, the rows say %+v",
+		return badRow{"attributions of " + txn.TxnID, fmt.Sprintf("the facts make them %+v, the "+
+			"rows say %+v",
 			p.Candidates, have)}
 	}
 	return nil
@@ -344,7 +355,8 @@ func (v verifier) candidatesOf(txn *transaction, p Position) error {
 // candidates returns everybody who could have brought a transaction, as it was decided.
 func (r rows) candidates(id int64) ([]Candidate, error) {
 	var cs []Candidate
-	err := r.each("SELECT basis, value, partner, verdict, counts FROM attributions WHERE txn = ? ORDER BY rank",
+	err := r.each("SELECT basis, value, partner, verdict, counts FROM attributions WHERE txn = "+
+		"? ORDER BY rank",
 		args{id}, func(scan func(...any) error) error {
 			var c Candidate
 			err := scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
@@ -357,15 +369,22 @@ func (r rows) candidates(id int64) ([]Candidate, error) {
 // strays looks for rows that belong to nothing.
 func (v verifier) strays() error {
 	for _, stray := range []struct{ what, query string }{
-		{"a payment message without its transaction", "SELECT count(*) FROM notifications n WHERE kind = 'payment' " +
-			"AND unusable = '' AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = n.txn_id)"},
-		{"a transaction without a payment message", "SELECT count(*) FROM transactions t WHERE NOT EXISTS " +
+		{"a payment message without its transaction", "SELECT count(*) FROM notifications n " +
+			"WHERE kind = 'payment' " +
+			"AND unusable = '' AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = " +
+			"n.txn_id)"},
+		{"a transaction without a payment message", "SELECT count(*) FROM transactions t WHERE " +
+			"NOT EXISTS " +
 			"(SELECT 1 FROM notifications n WHERE n.subject = t.txn_id AND n.kind = 'payment')"},
-		{"an entry without its transaction", "SELECT count(*) FROM entries e WHERE kind IN ('earn', 'reverse') " +
-			"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = e.txn_id)"},
-		{"a commission without its transaction", "SELECT count(*) FROM commissions c WHERE NOT EXISTS " +
+		{"an entry without its transaction", "SELECT count(*) FROM entries e WHERE kind IN " +
+			"('earn', 'reverse') " +
+			"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = " +
+			"e.txn_id)"},
+		{"a commission without its transaction", "SELECT count(*) FROM commissions c WHERE NOT " +
+			"EXISTS " +
 			"(SELECT 1 FROM transactions t WHERE t.id = c.txn)"},
-		{"an attribution without its transaction", "SELECT count(*) FROM attributions a WHERE NOT EXISTS " +
+		{"an attribution without its transaction", "SELECT count(*) FROM attributions a WHERE " +
+			"NOT EXISTS " +
 			"(SELECT 1 FROM transactions t WHERE t.id = a.txn)"},
 	} {
 		var n int

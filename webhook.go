@@ -29,7 +29,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +83,8 @@ func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := envelope.Classify()
 	identity := envelope.Identity()
-	result, err := s.store.Receive(r.Context(), notification(m, identity[:]), m.SubscriptionID, body)
+	result, err := s.store.Receive(r.Context(), notification(m, identity[:]), m.SubscriptionID,
+		body)
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,8 @@ func readWebhook(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // genuine reports whether one of the merchant keys sealed the message and it names no other shop.
 // Paytm's accept-refund message names no MID at all.
 func (s *server) genuine(e *paytm.Envelope) bool {
-	if mid := e.MID(); mid != "" && subtle.ConstantTimeCompare([]byte(mid), []byte(s.config.Paytm.MID)) != 1 {
+	if mid := e.MID(); mid != "" && subtle.ConstantTimeCompare([]byte(mid),
+		[]byte(s.config.Paytm.MID)) != 1 {
 		return false
 	}
 	for _, key := range s.config.Paytm.Keys {
@@ -130,7 +135,8 @@ func notification(m paytm.Message, identity []byte) Notification {
 		Gateway: "paytm", Identity: identity, Kind: string(m.Kind), Type: m.Type, Why: m.Why, Unusable: m.Review,
 		MID: m.MID, TxnID: m.TxnID, OrderID: m.OrderID, Status: string(m.Status), Amount: m.Amount,
 		Currency: m.Currency, PaidAt: m.PaidAt, Reference: m.Reference, POS: m.PosID, Campaign: m.Campaign,
-		Mode: m.Mode, Unknown: strings.Join(m.Unknown, " "), RefundID: m.RefundID, Event: string(m.RefundEvent),
+		Mode: m.Mode, Unknown: strings.Join(m.Unknown, " "+
+			""), RefundID: m.RefundID, Event: string(m.RefundEvent),
 		Refund: m.RefundAmount, RefundsSum: m.RefundTotal, DisputeID: m.DisputeID, Dispute: m.DisputeStatus,
 		Disputed: m.DisputeAmount,
 	}
@@ -166,7 +172,8 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 		var refusal httpError
 		if errors.As(err, &refusal) {
 			s.counts.refused(refusal.status)
-			s.log.Warn("refused", "path", r.URL.Path, "status", refusal.status, "why", refusal.text)
+			s.log.Warn("refused", "path", r.URL.Path, "status", refusal.status, "why", refusal.text,
+				"from", s.network(r))
 			body := map[string]string{"error": refusal.text}
 			if refusal.field != "" {
 				body["field"] = refusal.field
@@ -182,6 +189,33 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 		w.Header().Set("Retry-After", "5")
 		_ = reply(w, http.StatusServiceUnavailable, map[string]string{"error": "storage"})
 	})
+}
+
+// network is where a request came from, for the log: the rightmost address that is not a trusted
+// proxy's, cut to its network so that it names a sender and not a person.
+func (s *server) network(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	addr, err := netip.ParseAddr(host)
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	trusted := func(p netip.Prefix) bool { return p.Contains(addr) }
+	for err == nil && slices.ContainsFunc(s.config.TrustedProxies, trusted) && len(forwarded) > 0 {
+		last := strings.TrimSpace(forwarded[len(forwarded)-1])
+		forwarded = forwarded[:len(forwarded)-1]
+		next, err := netip.ParseAddr(last)
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	bits := 24
+	if addr.Is6() {
+		bits = 48
+	}
+	network, err := addr.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return network.String()
 }
 
 // reply writes one JSON object. That the sender has gone is not an error anybody can act on.

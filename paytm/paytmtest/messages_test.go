@@ -148,6 +148,35 @@ func TestPaymentSaysWhatIsOnTheBooks(t *testing.T) {
 	}
 }
 
+func TestJSONLeavesTextAsItIs(t *testing.T) {
+	p := newPaytm(2)
+	m := p.PaymentJSON(p.Pay("ORDER_1", 100, paytmtest.Comments("gift & <card>")))
+	if !strings.Contains(string(m.Body), `"comments":"gift & <card>"`) {
+		t.Errorf("the comments are escaped: %s", m.Body)
+	}
+}
+
+func TestHybridPaymentListsItsParts(t *testing.T) {
+	p := newPaytm(2)
+	pay := p.Pay("ORDER_1", 1000, paytmtest.Mode("HYBRID"))
+	list := parsed(t, p, p.PaymentForm(pay)).Fields.Get("CHILDTXNLIST")
+	var parts []struct{ TxnID, TxnAmount, PaymentMode string }
+	if err := json.Unmarshal([]byte(list), &parts); err != nil || len(parts) != 2 {
+		t.Fatalf("CHILDTXNLIST %q: %v", list, err)
+	}
+	var sum int64
+	for _, part := range parts {
+		paise, err := paytm.ParseAmount(part.TxnAmount)
+		if err != nil || part.TxnID == pay.TxnID || part.PaymentMode == "HYBRID" {
+			t.Errorf("part %+v: %v", part, err)
+		}
+		sum += paise
+	}
+	if sum != 1000 {
+		t.Errorf("the parts add up to %d paise of 1000", sum)
+	}
+}
+
 func TestAdditionalNamesAreSigned(t *testing.T) {
 	p := newPaytm(2)
 	pay := p.Pay("ORDER_1", 100, paytmtest.With("BRAND_NEW", "1"), paytmtest.TxnID("T1"))
