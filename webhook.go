@@ -196,9 +196,12 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 func (s *server) network(r *http.Request) string {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown"
+	}
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	trusted := func(p netip.Prefix) bool { return p.Contains(addr) }
-	for err == nil && slices.ContainsFunc(s.config.TrustedProxies, trusted) && len(forwarded) > 0 {
+	for slices.ContainsFunc(s.config.TrustedProxies, trusted) && len(forwarded) > 0 {
 		last := strings.TrimSpace(forwarded[len(forwarded)-1])
 		forwarded = forwarded[:len(forwarded)-1]
 		next, err := netip.ParseAddr(last)
@@ -211,11 +214,7 @@ func (s *server) network(r *http.Request) string {
 	if addr.Is6() {
 		bits = 48
 	}
-	network, err := addr.Prefix(bits)
-	if err != nil {
-		return "unknown"
-	}
-	return network.String()
+	return netip.PrefixFrom(addr, bits).Masked().String()
 }
 
 // reply writes one JSON object. That the sender has gone is not an error anybody can act on.
