@@ -168,8 +168,8 @@ func TestConfigFlatInPlaceOfRate(t *testing.T) {
 	}
 }
 
-// faultCase puts a line or two into a configuration that is right. What is wrong then stands at the
-// place of the value, with what to do.
+// faultCase puts a line or two into a configuration that is right. What is wrong then stands at
+// the place of the value, with what to do.
 type faultCase struct{ table, line, want string }
 
 func checkFaults(t *testing.T, cases []faultCase) {
@@ -856,12 +856,14 @@ func TestLoadConfig(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	_, err := loadConfig("hissa.toml")
-	const missing = "no hissa.toml here: copy config.example.toml to hissa.toml, or name one with -config"
+	const missing = "no hissa.toml here: copy config.example.toml to hissa.toml, " +
+		"or name one with -config"
 	if err == nil || err.Error() != missing {
 		t.Errorf("without a file: %v", err)
 	}
 	var faults Faults
-	if _, err = loadConfig(dir); err == nil || errors.As(err, &faults) || !strings.Contains(err.Error(), "-config") {
+	_, err = loadConfig(dir)
+	if err == nil || errors.As(err, &faults) || !strings.Contains(err.Error(), "-config") {
 		t.Errorf("with a folder in its place: %v", err)
 	}
 
@@ -1020,13 +1022,18 @@ func TestConfigExample(t *testing.T) {
 	}
 }
 
-// FuzzConfig holds for every text: no panic; either a configuration that the rest of the program can
-// rely on, or faults in the order of their lines, each inside the file and on one line.
+// oddConfig is TOML of many forms.
+const oddConfig = "[a.'b'.\"c\"]\r\nd.e = {f = [1, {g = 1979-05-27 07:32:00}], h = '''i'''}\n" +
+	"[[j]]\n[k . l]\nm={}"
+
+// FuzzConfig holds for every text: no panic; either a configuration that the rest of the program
+// can rely on, or faults in the order of their lines, each inside the file and on one line.
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte(leastConfig))
 	f.Add([]byte(readExample(f)))
 	f.Add([]byte(leastWith(f, "paytm", `merchant_key = ["file:a", 'env:B']`, `mid = """a"""`)))
-	f.Add([]byte("\ufeff[a.'b'.\"c\"]\r\nd.e = {f = [1, {g = 1979-05-27 07:32:00}], h = '''i'''}\n[[j]]"))
+	f.Add([]byte("\ufeff" + oddConfig))
+	f.Add([]byte("a = \"\\\n\"\n\"b\\n\" = \"\\\r\""))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		config, faults := parseConfig("hissa.toml", text, "/etc/hissa", false)
 		if (config == nil) != (len(faults) > 0) {
@@ -1055,25 +1062,29 @@ func FuzzConfig(f *testing.F) {
 // reliable checks what the rest of the program takes for granted.
 func reliable(t *testing.T, c *Config) {
 	t.Helper()
+	public, domain := c.PublicURL.Hostname(), c.Links.CookieDomain
+	environment := c.Paytm.Environment
+	window, hold := c.Attribution.Window, c.Commission.Hold
+	rate, flat, tax := c.Commission.RateBPS, c.Commission.Flat, c.Commission.ExcludeTaxBPS
 	for what, holds := range map[string]bool{
-		"https outside of loopback": c.PublicURL.Scheme == "https" || c.PublicURL.Hostname() == "localhost" ||
-			netip.MustParseAddr(c.PublicURL.Hostname()).IsLoopback(),
-		"links below public_url":  strings.HasPrefix(c.URLFor("r", "ASHA"), c.PublicURL.String()+"/r/"),
+		"https": c.PublicURL.Scheme == "https" || public == "localhost" ||
+			netip.MustParseAddr(public).IsLoopback(),
+		"links below it":          strings.HasPrefix(c.URLFor("r", "A"), c.PublicURL.String()+"/r/"),
 		"a landing page":          c.Links.Landing.Host != "",
+		"a cookie for both hosts": domain == "" || strings.HasSuffix(public, domain),
 		"a database file":         filepath.IsAbs(c.Database),
-		"an environment":          c.Paytm.Environment == "production" || c.Paytm.Environment == "staging",
+		"an environment":          environment == "production" || environment == "staging",
 		"a MID":                   c.Paytm.MID != "",
 		"an API":                  strings.HasPrefix(c.Paytm.APIURL, "http"),
-		"a window":                c.Attribution.Window >= time.Hour && c.Attribution.Window <= longest,
+		"a window":                window >= time.Hour && window <= longest,
 		"a precedence":            len(c.Attribution.Precedence) > 0,
 		"a lifetime":              c.Attribution.Lifetime >= 0 && c.Attribution.Lifetime <= 120,
-		"one of rate and flat":    (c.Commission.RateBPS > 0) != (c.Commission.Flat > 0),
-		"a rate up to 100%":       c.Commission.RateBPS >= 0 && c.Commission.RateBPS <= 10000,
-		"a flat amount":           c.Commission.Flat >= 0,
-		"a tax below 100%":        c.Commission.ExcludeTaxBPS >= 0 && c.Commission.ExcludeTaxBPS < 10000,
-		"a hold":                  c.Commission.Hold >= 0 && c.Commission.Hold <= longest,
+		"one of rate and flat":    (rate > 0) != (flat > 0),
+		"a rate up to 100%":       rate >= 0 && rate <= 10000,
+		"a flat amount":           flat >= 0,
+		"a tax below 100%":        tax >= 0 && tax < 10000,
+		"a hold":                  hold >= 0 && hold <= longest,
 		"no replica":              c.Replica.URL == "" && c.Replica.Ack == "local",
-		"a cookie for both hosts": c.Links.CookieDomain == "" || strings.HasSuffix(c.PublicURL.Hostname(), c.Links.CookieDomain),
 	} {
 		if !holds {
 			t.Errorf("without %s: %+v", what, c)
@@ -1085,7 +1096,7 @@ func reliable(t *testing.T, c *Config) {
 func FuzzPlaces(f *testing.F) {
 	f.Add(leastConfig)
 	f.Add(readExample(f))
-	f.Add("[a.'b'.\"c\"]\r\nd.e = {f = [1, {g = 1979-05-27 07:32:00}], h = '''i'''}\n[[j]]\n[k . l]\nm={}")
+	f.Add(oddConfig)
 	f.Add("a = \"\"\"\"b\"\"\"\"\"\nc = [[], [ ] # ]\n]\n'd' . e = ''")
 	f.Fuzz(func(t *testing.T, text string) {
 		r := configReader{text: text, values: map[string]any{}}

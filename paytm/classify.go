@@ -95,7 +95,7 @@ var (
 	nameCampaign  = names{"PROMO_CAMP_ID", "promoCampId"}
 	nameSubs      = names{"SUBS_ID", "subsId", "subscriptionId"}
 	nameEncrypted = names{"ENC_DATA", "encData"}
-	nameARN       = names{"ARN", "arn"}
+	nameARN       = names{"ARN"}
 
 	nameRefund       = names{"REFUNDID", "refundId"}
 	nameRefundAmount = names{"REFUNDAMOUNT", "refundAmount"}
@@ -174,17 +174,21 @@ var table = []row{
 }
 
 var (
+	// The names in capitals are those of a form; both kinds of refund may lack all marks but one.
 	anOlderRefund = either(
 		has(names{"REFUNDID"}, names{"REFUNDAMOUNT"}, names{"TOTALREFUNDAMT"}),
 		is(names{"TXNTYPE"}, "REFUND"))
 	aRefund = either(
 		has(nameRefund, nameRefundAmount, nameRefundTotal, names{"refundDetailInfoList"}),
 		is(nameType, "REFUND"))
+	// A mandate moves no money: there is no transaction, or one of zero at its beginning or end.
 	aMandate = either(
 		all(has(nameSubs), lacks(nameTxn), lacks(nameAmount)),
 		all(is(nameType, "SUBSCRIPTION_INIT", "SUBSCRIPTION_CANCEL"), withoutMoney))
+	// Whatever may be money is a payment; what it lacks is a matter of Review.
 	aPayment = either(has(nameTxn, nameAmount), is(nameStatus, "TXN_SUCCESS"))
-	hidden   = either(lacks(nameTxn), lacks(nameStatus), lacks(nameAmount))
+	// The fields of a payment are hidden when not all of them can be read beside ENC_DATA.
+	hidden = either(lacks(nameTxn), lacks(nameStatus), lacks(nameAmount))
 )
 
 // Classify says what the message is about. It takes the envelope as genuine: Verify comes first.

@@ -235,7 +235,7 @@ func TestTypes(t *testing.T) {
 			paid + "&SUBS_ID=7&ARN=1", paid + "&REFUNDID=&REFUNDAMOUNT=null", paid + "&ENC_DATA=z",
 			ids, ids + "&STATUS=WHATEVER", ids + "&STATUS=ACTIVE",
 			"MID=m&ORDERID=o&TXNAMOUNT=1.00&STATUS=TXN_SUCCESS",
-			"MID=m&ORDERID=o&STATUS=TXN_SUCCESS",
+			"MID=m&ORDERID=o&STATUS=TXN_SUCCESS", "SUBS_ID=7&TXNAMOUNT=1.00&STATUS=TXN_SUCCESS",
 			`{"mid":"m","txnId":"t","status":"TXN_SUCCESS"}`,
 		}},
 		{paytm.Refund, "refund (older form)", []string{
@@ -255,6 +255,7 @@ func TestTypes(t *testing.T) {
 			wrap(refund + `,"txnType":"REFUND","status":"TXN_SUCCESS"`),
 			wrap(`"txnId":"t","refundDetailInfoList":[]`),
 			wrap(`"txnId":"t","txnType":"REFUND","status":"TXN_SUCCESS"`),
+			wrap(refund + `,"arn":"7405"`),
 		}},
 		{paytm.Refund, "refund", []string{wrap(refund + `,"status":"REVERSED"`)}},
 		{paytm.Dispute, "dispute", []string{wrap(`"disputeId":"d","transactionId":"t"`)}},
@@ -540,6 +541,10 @@ func TestReviewOfRefundsAndDisputes(t *testing.T) {
 	got := parse(t, body(dispute, true)).Classify()
 	if got.DisputeStatus != "WON" || got.DisputeAmount != 2000 {
 		t.Errorf("%+v", got)
+	}
+	got = parse(t, body(with(dispute, "-disputeStatus"), true)).Classify()
+	if got.DisputeStatus != "NEW" || got.Review != "" {
+		t.Errorf("without status: %+v", got)
 	}
 	for _, test := range []struct {
 		fields            paytm.Fields

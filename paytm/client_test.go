@@ -256,6 +256,10 @@ func TestUnreadableAnswers(t *testing.T) {
 	if err != nil || len(padded) != 256<<10 {
 		t.Errorf("an answer of exactly %d bytes: %v", len(padded), err)
 	}
+	_, err = server(t, says(padded+" ")).OrderStatus(context.Background(), "ORD_1001")
+	if err == nil || !strings.Contains(err.Error(), "more than 256 KiB") {
+		t.Errorf("an answer of one byte more: %v", err)
+	}
 }
 
 // A giant that never ends is given up, not swallowed.

@@ -21,6 +21,14 @@ type Field struct {
 	Null        bool // a JSON null; Value is empty
 }
 
+// read is the value as every reader takes it.
+func (f *Field) read() string {
+	if f.Null || isNullText(f.Value) {
+		return ""
+	}
+	return f.Value
+}
+
 // Fields are the fields of one message in the order of their arrival; no name comes twice.
 type Fields []Field
 
@@ -29,10 +37,7 @@ type Fields []Field
 func (f Fields) Get(name string) string {
 	for i := range f {
 		if f[i].Name == name {
-			if f[i].Null || isNullText(f[i].Value) {
-				return ""
-			}
-			return f[i].Value
+			return f[i].read()
 		}
 	}
 	return ""
@@ -212,12 +217,10 @@ func hexValue(digit byte) int {
 	return -1
 }
 
-// Verify reports whether the message carries a checksum that this key made.
+// Verify reports whether the message carries a checksum that this key made. One without a
+// checksum is never genuine.
 func (e *Envelope) Verify(k *Key) bool {
-	switch {
-	case e.Checksum == "":
-		return false
-	case e.Shape == HeadBody:
+	if e.Shape == HeadBody {
 		return k.VerifyText(e.Text, e.Checksum)
 	}
 	return k.Verify(e.Fields, e.Checksum)
@@ -233,7 +236,8 @@ func (e *Envelope) MID() string {
 }
 
 // Identity tells a repeat from a new message: it is the same for the same content, whatever the
-// order of the fields and the text of the checksum, which one content can have many of.
+// order of the fields and the text of the checksum, which one content can have many of. Where the
+// checksum does not tell an empty value from the text "null", neither does this.
 func (e *Envelope) Identity() [32]byte {
 	content := appendCounted(nil, string(e.Shape))
 	if e.Shape == HeadBody {
@@ -243,7 +247,7 @@ func (e *Envelope) Identity() [32]byte {
 	slices.SortFunc(sorted, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	for _, field := range sorted {
 		if field.Name != checksumName {
-			content = appendCounted(appendCounted(content, field.Name), field.Value)
+			content = appendCounted(appendCounted(content, field.Name), field.read())
 		}
 	}
 	return sha256.Sum256(content)

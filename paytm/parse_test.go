@@ -392,7 +392,8 @@ func TestIdentity(t *testing.T) {
 		{`{"body":{"A":"1" }}`},
 		{`{"body":{"A":"\u0031"}}`},
 		{"A=12&B="}, {"A=1&B=2&C="}, {"A=2&B=1"}, {"A=1&C=2"}, {"A=1"}, {"A=1%7C2"}, {"AB=12"},
-		{"A=" + url.QueryEscape("1\x01B")}, {"CHECKSUMHASH=x"}, {"A="}, {"A=null"},
+		{"A=" + url.QueryEscape("1\x01B")}, {"CHECKSUMHASH=x"}, {"A=", "A=null", "A=NULL"},
+		{`{"A":""}`, `{"A":null}`, `{"A":"Null"}`}, {`{"body":{"A":""}}`}, {`{"body":{"A":null}}`},
 	}
 	seen := map[[32]byte]string{}
 	for _, group := range same {

@@ -177,6 +177,15 @@ func TestHybridPaymentListsItsParts(t *testing.T) {
 	}
 }
 
+func TestLinkOverwritesTheReference(t *testing.T) {
+	p := newPaytm(2)
+	pay := p.Pay("ORDER_1", 100, paytmtest.Reference("ASHA"))
+	got := parsed(t, p, p.LinkPayment(pay, "12345")).Classify()
+	if got.Reference != "LI_12345" || pay.Reference != "LI_12345" {
+		t.Errorf("the message says %q, the books %q", got.Reference, pay.Reference)
+	}
+}
+
 func TestAdditionalNamesAreSigned(t *testing.T) {
 	p := newPaytm(2)
 	pay := p.Pay("ORDER_1", 100, paytmtest.With("BRAND_NEW", "1"), paytmtest.TxnID("T1"))

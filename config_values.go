@@ -1,0 +1,457 @@
+package main
+
+// What the values of the configuration may be, each with what is wrong otherwise and what to do.
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hissa/paytm"
+)
+
+func parseListen(text string) (string, error) {
+	const remedy = `write an address and a port like "127.0.0.1:8080"`
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", refuse(shown(text)+" is not host:port", remedy)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostName(host) {
+		return "", refuse(shown(text)+" has no usable host", remedy)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", refuse(shown(text)+" has no port from 0 to 65535", remedy)
+	}
+	return text, nil
+}
+
+var basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+
+// parseBase reads a URL that others are made from by adding to its path.
+func parseBase(text, example, reason string) (*url.URL, error) {
+	u, err := parseURL(text, example, reason)
+	if err != nil {
+		return nil, err
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	switch {
+	case strings.ContainsAny(text, "?#"):
+		return nil, refuse(shown(text)+" has a query or fragment",
+			"leave out the ? or # and what follows")
+	case u.RawPath != "" || !basePath.MatchString(u.Path):
+		return nil, refuse(shown(text)+" has an odd path",
+			"use only letters, digits and - _ . ~ between single slashes")
+	}
+	return u, nil
+}
+
+// parseURL reads an https URL, or http on a loopback host; reason says why http won't do.
+func parseURL(text, example, reason string) (*url.URL, error) {
+	if text == "" {
+		return nil, refuse("is not set", `write it like "`+example+`"`)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, refuse(shown(text)+" is not an https URL", `write it like "`+example+`"`)
+	}
+	host := u.Hostname()
+	address, err := netip.ParseAddr(host)
+	switch port := u.Port(); {
+	case u.User != nil:
+		return nil, refuse("has a user name or password in it",
+			"leave out what stands before the @")
+	case err != nil && !isHostName(host):
+		return nil, refuse(shown(text)+" has no usable host",
+			"write a host name in its ASCII form, like shop.in")
+	case strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port):
+		return nil, refuse(shown(text)+" has no usable port",
+			"write a port from 1 to 65535 or none")
+	case u.Scheme == "http" && host != "localhost" && !address.IsLoopback():
+		return nil, refuse(shown(text)+" is http but "+reason,
+			"write https:// (http is for 127.0.0.1 and localhost)")
+	}
+	u.Host = strings.ToLower(u.Host)
+	return u, nil
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
+}
+
+func parsePublicURL(text string) (*url.URL, error) {
+	return parseBase(text, "https://go.shop.in", "Paytm only calls https")
+}
+
+func parseLanding(text string) (*url.URL, error) {
+	return parseURL(text, "https://shop.in/", "a shop must be reached by https")
+}
+
+func parseAPIURL(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := parseBase(text, paytm.ProductionURL, "Paytm only answers https")
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// parseDatabase makes the path absolute. SQLite's special names are no place for books.
+func (r *configReader) parseDatabase(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", refuse("is empty", `write the path of a file like "hissa.db"`)
+	case strings.HasPrefix(text, ":") || strings.HasPrefix(text, "file:"):
+		return "", refuse(shown(text)+" is not the path of a file",
+			`write a plain path like "hissa.db"`)
+	case strings.HasSuffix(text, "/"):
+		return "", refuse(shown(text)+" is a folder", "add the name of a file")
+	case filepath.IsAbs(text):
+		return filepath.Clean(text), nil
+	}
+	return filepath.Join(r.dir, text), nil
+}
+
+func parseProxy(text string) (netip.Prefix, error) {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return prefix.Masked(), nil
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil || address.Zone() != "" {
+		return netip.Prefix{}, refuse(shown(text)+" is not an address or a range",
+			`write it like "10.0.0.5" or "10.0.0.0/24"`)
+	}
+	address = address.Unmap()
+	return netip.PrefixFrom(address, address.BitLen()), nil
+}
+
+const label = `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
+
+var hostPattern = regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
+
+func isHostName(text string) bool { return len(text) <= 253 && hostPattern.MatchString(text) }
+
+func parseHost(text string) (string, error) {
+	if !isHostName(text) {
+		return "", refuse(shown(text)+" is not a plain host name",
+			`write the name alone like "shop.in"`)
+	}
+	return strings.ToLower(text), nil
+}
+
+// sharedSuffix are the endings under .in that many sites share: browsers take no cookie for them.
+var sharedSuffix = regexp.MustCompile(`^(ac|co|edu|firm|gen|gov|ind|mil|net|nic|org|res)\.in$`)
+
+func parseCookieDomain(text string) (string, error) {
+	domain := strings.ToLower(text)
+	_, err := netip.ParseAddr(domain)
+	switch {
+	case domain == "":
+		return "", nil
+	case strings.HasPrefix(domain, "."):
+		return "", refuse(shown(text)+" begins with a point", "leave the point out")
+	case err == nil:
+		return "", refuse(shown(text)+" is an address and no cookie is shared between addresses",
+			"leave it empty")
+	case !isHostName(domain):
+		return "", refuse(shown(text)+" is not a plain host name",
+			`write the name alone like "shop.in"`)
+	case !strings.Contains(domain, ".") || sharedSuffix.MatchString(domain):
+		return "", refuse(shown(text)+" is shared by many sites and browsers refuse its cookies",
+			`write your own like "shop.in" or leave it empty`)
+	}
+	return domain, nil
+}
+
+var midPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// parseMID never repeats the text: a merchant key is easily put in its place.
+func parseMID(text string) (string, error) {
+	switch {
+	case text == "":
+		return "", refuse("is not set", "copy it from Paytm's dashboard under API keys")
+	case strings.TrimSpace(text) != text:
+		return "", refuse("has spaces around it", "remove them")
+	case !midPattern.MatchString(text):
+		return "", refuse("is not 1 to 64 letters, digits, - or _",
+			"copy it again from Paytm's dashboard")
+	}
+	return text, nil
+}
+
+// choice accepts one of some words.
+func choice(words ...string) func(string) (string, error) {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = strconv.Quote(word)
+	}
+	remedy := "write " + strings.Join(quoted, " or ")
+	return func(text string) (string, error) {
+		if slices.Contains(words, text) {
+			return text, nil
+		}
+		if text == "" {
+			return "", refuse("is not set", remedy)
+		}
+		return "", refuse(shown(text)+" is not known", remedy)
+	}
+}
+
+const longest = 365 * 24 * time.Hour
+
+var periodPattern = regexp.MustCompile(`^([0-9]{1,6})([dhm])$`)
+
+// period accepts a whole number of days, hours or minutes from shortest to 365 days.
+func period(shortest time.Duration) func(string) (time.Duration, error) {
+	units := map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour, "m": time.Minute}
+	return func(text string) (time.Duration, error) {
+		match := periodPattern.FindStringSubmatch(text)
+		if match == nil {
+			return 0, refuse(shown(text)+" is not a length of time",
+				`write days, hours or minutes like "30d", "12h" or "90m"`)
+		}
+		n, _ := strconv.ParseInt(match[1], 10, 64)
+		unit := units[match[2]]
+		switch {
+		case n > int64(longest/unit):
+			return 0, refuse(shown(text)+" is too long", `write at most "365d"`)
+		case time.Duration(n)*unit < shortest:
+			return 0, refuse(shown(text)+" is too short", `write at least "1h"`)
+		}
+		return time.Duration(n) * unit, nil
+	}
+}
+
+var monthsPattern = regexp.MustCompile(`^([0-9]{1,3})mo$`)
+
+func parseMonths(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if match := monthsPattern.FindStringSubmatch(text); match != nil {
+		if n, _ := strconv.Atoi(match[1]); n >= 1 && n <= 120 {
+			return n, nil
+		}
+	}
+	return 0, refuse(shown(text)+" is not a number of months",
+		`write 1 to 120 months like "12mo" or leave it empty`)
+}
+
+// parsePercent reads "10%" or "12.5%" as basis points. Two decimals at most, like rupees.
+func parsePercent(text, example string) (bps int64, err error) {
+	number, is := strings.CutSuffix(text, "%")
+	bps, err = paytm.ParseAmount(number)
+	if err != nil || !is {
+		return 0, refuse(shown(text)+" is not a percentage", `write it like "`+example+`"`)
+	}
+	return bps, nil
+}
+
+func parseShare(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	bps, err := parsePercent(text, "10%")
+	if err == nil && (bps < 1 || bps > 10000) {
+		return 0, refuse(shown(text)+" can't be paid out of a payment",
+			`write a share from "0.01%" to "100%"`)
+	}
+	return bps, err
+}
+
+func parseTax(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	bps, err := parsePercent(text, "18%")
+	if err == nil && bps >= 10000 {
+		return 0, refuse(shown(text)+" is not below 100%",
+			`write the tax on top of the price like "18%"`)
+	}
+	return bps, err
+}
+
+func parseFlat(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	paise, err := paytm.ParseAmount(text)
+	if err != nil || paise == 0 {
+		return 0, refuse(shown(text)+" is not an amount", `write rupees above zero like "50.00"`)
+	}
+	return paise, nil
+}
+
+// shown quotes a value, unless it has the @ of a password in a URL.
+func shown(text string) string {
+	const most = 60
+	switch {
+	case strings.Contains(text, "@"):
+		return "the value"
+	case utf8.RuneCountInString(text) > most:
+		return strconv.Quote(string([]rune(text)[:most])) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// Where the merchant keys are.
+
+const maxKeys = 3
+
+// merchantKeys reads one reference or a list of them.
+func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
+	given, is := r.value(key)
+	references, isList := given.([]any)
+	switch {
+	case !is || given == "":
+		r.fault(key, refuse("is not set", `write "file:/etc/hissa/paytm.key" or "env:PAYTM_KEY"`))
+		return nil
+	case !isList:
+		references = []any{given}
+	case len(references) == 0 || len(references) > maxKeys:
+		r.fault(key, refuse(fmt.Sprintf("names %d keys", len(references)),
+			"name one, or two or three while it is changed, the new one first"))
+		return nil
+	}
+	for i, reference := range references {
+		at := key
+		if isList {
+			at = fmt.Sprintf("%s[%d]", key, i)
+		}
+		text, ok := r.asText(at, reference)
+		if !ok {
+			continue
+		}
+		if slices.Contains(references[:i], reference) {
+			r.fault(at, refuse("stands in the list twice", "name it once"))
+			continue
+		}
+		merchantKey, err := r.merchantKey(text)
+		if err != nil {
+			r.fault(at, err)
+			continue
+		}
+		if merchantKey != nil {
+			keys = append(keys, merchantKey)
+		}
+	}
+	return keys
+}
+
+var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// merchantKey follows one reference. A text that is none is likely the key itself: it is never
+// repeated.
+func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
+	file, isFile := strings.CutPrefix(reference, "file:")
+	variable, isVariable := strings.CutPrefix(reference, "env:")
+	var secret string
+	var err error
+	switch {
+	case isFile && file != "":
+		if r.readSecrets {
+			secret, err = r.readKeyFile(file)
+		}
+	case isVariable && variablePattern.MatchString(variable):
+		if secret = os.Getenv(variable); r.readSecrets && secret == "" {
+			err = refuse("the environment variable "+named(variable)+" is empty",
+				"set it where the service is started or use file:PATH")
+		}
+	case isFile:
+		return nil, refuse("names no file", `write it like "file:/etc/hissa/paytm.key"`)
+	case isVariable:
+		return nil, refuse("names no environment variable", `write it like "env:PAYTM_KEY"`)
+	default:
+		return nil, refuse("a key does not belong in this file",
+			`put it in a file of mode 0600, and name that as "file:/etc/hissa/paytm.key"`)
+	}
+	if err != nil || !r.readSecrets {
+		return nil, err
+	}
+	return newKey(secret)
+}
+
+// named repeats the name of a variable when it is written as one, and can't be a key by mistake.
+func named(variable string) string {
+	if variable == strings.ToUpper(variable) {
+		return variable
+	}
+	return "of this name"
+}
+
+// newKey leaves one final newline out, as editors and shells add it.
+func newKey(secret string) (*paytm.Key, error) {
+	if before, found := strings.CutSuffix(secret, "\n"); found {
+		secret = strings.TrimSuffix(before, "\r")
+	}
+	key, err := paytm.NewKey(secret)
+	if err != nil {
+		return nil, refuse(
+			fmt.Sprintf("the key has %d bytes and not 16, 24 or 32", len(secret)),
+			"copy it again from Paytm's dashboard without spaces around it")
+	}
+	return key, nil
+}
+
+// maxKeyFile is far above any key and keeps a wrong path from filling memory.
+const maxKeyFile = 4096
+
+// readKeyFile refuses a file that anybody but its owner can open. A credential that systemd hands
+// over (LoadCredential=) may show rights of a group: they are those of the service's own user.
+func (r *configReader) readKeyFile(path string) (string, error) {
+	is := "key file of this name " // a relative name that no file has may be a key by mistake
+	if filepath.IsAbs(path) {
+		path = filepath.Clean(path)
+		is = "key file " + path + " "
+	} else {
+		path = filepath.Join(r.dir, path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", refuse(is+"can't be found",
+			"put the merchant key there and let the user who runs hissa enter the folder")
+	}
+	is = "key file " + path + " "
+	if !info.Mode().IsRegular() {
+		return "", refuse(is+"is not a regular file", "name a file that holds only the key")
+	}
+	others := info.Mode().Perm() & 0o077
+	if isCredential(path) {
+		others &= 0o007
+	}
+	switch {
+	case others&0o044 != 0:
+		return "", refuse(is+"is readable by others", "chmod 600 "+path)
+	case others != 0:
+		return "", refuse(is+"is open to others", "chmod 600 "+path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", refuse(is+"can't be opened", "make the user who runs hissa its owner")
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile))
+	if err != nil {
+		return "", refuse(is+"can't be read ("+err.Error()+")", "look at the disk")
+	}
+	return string(text), nil
+}
+
+// isCredential reports whether systemd keeps this file, for this service or for one beside it.
+func isCredential(path string) bool {
+	own := os.Getenv("CREDENTIALS_DIRECTORY")
+	return own != "" && filepath.Dir(path) == filepath.Clean(own) ||
+		strings.HasPrefix(path, "/run/credentials/")
+}
