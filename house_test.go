@@ -1,0 +1,85 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// sources parses the files that a pattern names, tests left out.
+func sources(t *testing.T, pattern string) map[string]*ast.File {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no files for %s: %v", pattern, err)
+	}
+	files := map[string]*ast.File{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		if files[path], err = parser.ParseFile(token.NewFileSet(), path, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+func imports(f *ast.File) []string {
+	var paths []string
+	for _, spec := range f.Imports {
+		path, _ := strconv.Unquote(spec.Path.Value)
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// The position is pure: its files know no clock, no files, no network and no database.
+func TestThePositionIsPure(t *testing.T) {
+	lawful := []string{"cmp", "fmt", "maps", "math/bits", "slices", "strings", "time"}
+	for _, path := range []string{"attribution.go", "facts.go", "terms.go"} {
+		for path, f := range sources(t, path) {
+			for _, imported := range imports(f) {
+				if !slices.Contains(lawful, imported) {
+					t.Errorf("%s imports %s", path, imported)
+				}
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.SelectorExpr); ok {
+					if pkg, ok := call.X.(*ast.Ident); ok && pkg.Name == "time" &&
+						slices.Contains([]string{"Now", "Since", "Until"}, call.Sel.Name) {
+						t.Errorf("%s reads the clock: time.%s", path, call.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// Paytm's package is a stranger's to import: the standard library and nothing of ours.
+func TestPaytmNeedsTheStandardLibraryOnly(t *testing.T) {
+	for path, f := range sources(t, "paytm/*.go") {
+		for _, imported := range imports(f) {
+			if strings.Contains(imported, ".") || strings.HasPrefix(imported, "hissa") {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+	}
+}
+
+// Only the store knows the SQLite driver, and only those who read or write through it know SQL.
+func TestOnlyTheStoreKnowsTheDriver(t *testing.T) {
+	for path, f := range sources(t, "*.go") {
+		for _, imported := range imports(f) {
+			if strings.HasPrefix(imported, "modernc.org/") && path != "store.go" {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+	}
+}
