@@ -212,14 +212,14 @@ func (e *Envelope) Classify() Message {
 }
 
 // unknown lists the names outside a vocabulary, and of a form also those whose values show how a
-// forger has cut the signed text: a value that still holds a "|", the genuine message's STATUS
-// under another name, or the beginning of signed JSON in the first value of all.
+// forger has cut the signed text: a value that still holds a "|", the genuine message's STATUS or
+// MID under another name, or the beginning of signed JSON in the first value of all.
 func (e *Envelope) unknown(known vocabulary) []string {
 	if e.Shape == HeadBody {
 		return e.outside(known.body)
 	}
 	list := e.outside(known.form)
-	first := ""
+	first, mid := "", e.MID()
 	for _, field := range e.Fields {
 		if field.Name != checksumName && (first == "" || field.Name < first) {
 			first = field.Name
@@ -228,6 +228,7 @@ func (e *Envelope) unknown(known vocabulary) []string {
 	for _, field := range e.Fields {
 		_, status := paymentStatus[field.Value]
 		cut := strings.Contains(field.Value, "|") ||
+			field.Value == mid && mid != "" && !slices.Contains(nameMID, field.Name) ||
 			status && !slices.Contains(nameStatus, field.Name) && field.Name != "TXNSTATUS" ||
 			field.Name == first && strings.HasPrefix(field.Value, "{")
 		if cut && !slices.Contains(list, field.Name) {

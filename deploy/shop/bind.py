@@ -7,6 +7,7 @@ The environment holds HISSA_URL (https://go.shop.in, your public_url) and HISSA_
 "hissa key add shop" printed). Needs Python 3.8 or later and nothing else.
 """
 
+import http.client
 import json
 import logging
 import os
@@ -27,39 +28,41 @@ def hissa_click(cookie_header):
 def hissa_bind(order_id, click_id="", promo_code="", customer_id="", amount=""):
     """Binds an order to a click, a promo code and a customer; what is unknown may be "".
 
-    amount is rupees like "1499.00": a payment of another amount is then held. It never raises, and
-    keeps the checkout about two seconds at most, a second try included. Returns "bound", "same" or
+    amount is rupees like "1499.00": a payment of another amount is held. It never raises, and keeps
+    the checkout about two seconds at most, a second try included. Returns "bound", "same" or
     "replaced"; None when the order is not bound, and the log says why.
     """
+    order = {"order_id": order_id, "click_id": click_id, "promo_code": promo_code,
+             "customer_id": customer_id, "amount": amount}
+    body = json.dumps({name: str(value) for name, value in order.items() if value})
+    deadline = time.monotonic() + 2
     why = ""
-    try:
-        order = {"order_id": order_id, "click_id": click_id, "promo_code": promo_code,
-                 "customer_id": customer_id, "amount": amount}
-        body = json.dumps({name: str(value) for name, value in order.items() if value})
-        deadline = time.monotonic() + 2
-        for attempt in (1, 2):
-            left = deadline - time.monotonic()
-            if left < 0.05:
-                break
-            try:
-                return _post(body, left)
-            except urllib.error.HTTPError as refusal:
-                why = f"status {refusal.code}: {refusal.read(500).decode(errors='replace').strip()}"
-                if refusal.code < 500:
-                    break  # the same again would be refused again
-            except OSError as error:
-                why = str(error)
-            if attempt == 1:
-                time.sleep(0.1)
-    except Exception as error:  # a sale is worth more than a commission
-        why = repr(error)
+    for _ in range(2):
+        left = deadline - time.monotonic()
+        if left < 0.05:
+            break
+        try:
+            return _post(body, left)
+        except urllib.error.HTTPError as refusal:
+            why = f"status {refusal.code}: {refusal.read(500).decode(errors='replace').strip()}"
+            if refusal.code < 500:
+                break  # the same again would be refused again
+        except (OSError, http.client.HTTPException) as error:
+            why = str(error)
+        except Exception as error:  # a sale is worth more than a commission
+            why = str(error)
+            break
+        time.sleep(0.1)
     logging.getLogger("hissa").warning("order %s is not bound: %s", order_id, why)
     return None
 
 
 def _post(body, seconds):
+    key = os.environ.get("HISSA_KEY", "").strip()
+    if not re.fullmatch("[!-~]+", key):  # or http.client would repeat an unusable key in its error
+        raise ValueError("HISSA_KEY holds no key")
     request = urllib.request.Request(
-        os.environ["HISSA_URL"].rstrip("/") + "/v1/orders", body.encode(),
-        {"Authorization": "Bearer " + os.environ["HISSA_KEY"], "Content-Type": "application/json"})
+        os.environ.get("HISSA_URL", "").rstrip("/") + "/v1/orders", body.encode(),
+        {"Authorization": "Bearer " + key, "Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=seconds) as answer:
         return json.load(answer).get("result")

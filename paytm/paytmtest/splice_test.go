@@ -101,3 +101,20 @@ func holdsKnownNamesOnly(t *testing.T, e *paytm.Envelope) {
 		}
 	}
 }
+
+// A re-cut message has to put the genuine MID, or the genuine status, somewhere: that name shows it,
+// and makes confirmation by the API mandatory even where a shop has waived it.
+func TestForgeriesBetrayThemselves(t *testing.T) {
+	p := paytmtest.New(paytmtest.Config{Seed: 5})
+	_, forged := p.Forge("1042", "20261122111212800110168000000000042", 9999900)
+	_, mandate := p.ForgeFromMandate("1042", "20261122111212800110168000000000043", 9999900)
+	for name, m := range map[string]paytmtest.Message{"from a payment": forged, "from a mandate": mandate} {
+		envelope, err := paytm.Parse(m.Body)
+		if err != nil || !envelope.Verify(p.Key()) {
+			t.Fatalf("%s: the checksum must hold, or this shows nothing (%v)", name, err)
+		}
+		if c := envelope.Classify(); len(c.Unknown) == 0 && c.Review == "" {
+			t.Errorf("%s: nothing betrays it: %+v", name, c)
+		}
+	}
+}
