@@ -92,6 +92,11 @@ func demo(ctx context.Context, out io.Writer, listen string, keep bool) error {
 	if err != nil {
 		return err
 	}
+	held, err := takeLock(config.Database)
+	if err != nil {
+		return err
+	}
+	defer held.release()
 	if d.store, err = openStore(config.Database, config.storeOptions(true)); err != nil {
 		return err
 	}

@@ -372,16 +372,15 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	conn, err := s.readers.Conn(ctx)
+	db, err := sql.Open("sqlite", dsn(s.path)) // the readers may only query
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
 	// VACUUM INTO takes an empty file for a new one.
-	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
-		return errors.Join(err, os.Remove(target))
+	if _, err = db.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
+		err = errors.Join(err, os.Remove(target))
 	}
-	return nil
+	return errors.Join(err, db.Close())
 }
 
 // sqliteVersion is that of the SQLite inside.

@@ -19,7 +19,7 @@ export function hissaClick(cookieHeader) {
  * checkout no longer than two seconds, a second try included. Resolves to "bound", "same" or
  * "replaced"; to null when the order is not bound, and the log says why.
  */
-export async function hissaBind(orderId, clickId = "", promoCode = "", customerId = "", amount = "") {
+export async function hissaBind(orderId, clickId, promoCode, customerId, amount) {
   const order = { order_id: orderId, click_id: clickId, promo_code: promoCode };
   let why = "";
   try {

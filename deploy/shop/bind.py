@@ -28,8 +28,8 @@ def hissa_click(cookie_header):
 def hissa_bind(order_id, click_id="", promo_code="", customer_id="", amount=""):
     """Binds an order to a click, a promo code and a customer; what is unknown may be "".
 
-    amount is rupees like "1499.00": a payment of another amount is held. It never raises, and keeps
-    the checkout about two seconds at most, a second try included. Returns "bound", "same" or
+    amount is rupees like "1499.00": a payment of another amount is held. It never raises, and
+    keeps the checkout about two seconds at most, a second try included. Returns "bound", "same" or
     "replaced"; None when the order is not bound, and the log says why.
     """
     order = {"order_id": order_id, "click_id": click_id, "promo_code": promo_code,

@@ -8,15 +8,15 @@
 //     http_response_code($status);
 //
 // Only the webhook is handed on, never the page that the customer's browser comes back to. The
-// environment holds HISSA_URL (https://go.shop.in, your public_url). Needs PHP 7.1 or later with the
-// curl extension.
+// environment holds HISSA_URL (https://go.shop.in, your public_url). Needs PHP 7.1 or later with
+// the curl extension.
 
 /**
  * Posts the body that Paytm sent, byte for byte and under its own Content-Type, to Hissa. Never
  * build it again from $_POST: Paytm signed the values as they came.
  *
- * @return int Hissa's status. 503 when Hissa can't be reached: Paytm then comes again with the same
- *             message, so the shop's handler must be able to see a message twice.
+ * @return int Hissa's status. 503 when Hissa can't be reached: Paytm then comes again with the
+ *             same message, so the shop's handler must be able to see a message twice.
  */
 function hissa_forward()
 {

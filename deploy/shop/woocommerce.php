@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: Hissa for WooCommerce
- * Description: Tells Hissa which click and coupon an order came with, and hands on Paytm's webhook.
+ * Description: Tells Hissa what click and coupon an order came with; hands on Paytm's webhook.
  *
  * Copy this one file to wp-content/mu-plugins/hissa.php, and add to wp-config.php:
  *
@@ -63,7 +63,8 @@ function hissa_bind($order)
         $answer = wp_remote_post(rtrim(HISSA_URL, '/') . '/v1/orders', [
             'timeout' => $left,
             'headers' => [
-                'Authorization' => 'Bearer ' . trim(HISSA_KEY), 'Content-Type' => 'application/json',
+                'Authorization' => 'Bearer ' . trim(HISSA_KEY),
+                'Content-Type' => 'application/json',
             ],
             'body' => wp_json_encode($order),
         ]);
@@ -92,8 +93,8 @@ function hissa_why($answer)
 
 /**
  * Paytm knows one webhook URL for each MID, and Paytm's plugin sets it to the shop's. What arrives
- * there goes on to Hissa byte for byte; then the shop's own handling follows as ever. When Hissa did
- * not take it, Paytm is told so at the very end, and comes again.
+ * there goes on to Hissa byte for byte; then the shop's own handling follows as ever. When Hissa
+ * did not take it, Paytm is told so at the very end, and comes again.
  */
 function hissa_webhook()
 {
