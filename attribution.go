@@ -270,9 +270,9 @@ func successAmounts(ps []Notification) []int64 {
 	return amounts
 }
 
-// confirmationNeeded: always, unless the program waives it and some success carries only documented
-// names. Field names are not signed, so an unknown one may be a message cut up by a stranger. A
-// payment that only failed earns nothing and needs no word.
+// confirmationNeeded: always, unless the program waives it and some success carries only
+// documented names. Field names are not signed, so an unknown one may be a message cut up by a
+// stranger. A payment that only failed earns nothing and needs no word.
 func confirmationNeeded(p *Position, ps []Notification, program Program) bool {
 	if p.Status == "failed" {
 		return false
@@ -394,8 +394,8 @@ func customerOf(f Facts, o *Order) string {
 	return customer
 }
 
-// candidates lists everybody who could have brought the sale, in the program's order of precedence,
-// each with a verdict. The first that counts wins.
+// candidates lists everybody who could have brought the sale, in the program's order of
+// precedence, each with a verdict. The first that counts wins.
 func candidates(f Facts, p *Position, o *Order, t *Terms, program Program) []Candidate {
 	var all []Candidate
 	for _, basis := range program.Precedence {
@@ -521,8 +521,8 @@ func reference(v, name string, f Facts, t *Terms, program Program, paid time.Tim
 	return t.byCode("reference", v, "came back with the payment in "+name, paid)
 }
 
-// distinct returns the values that the successes carry, each once, sorted; "" is one of them, since
-// a value that only some messages carry is a disagreement too.
+// distinct returns the values that the successes carry, each once, sorted; "" is one of them,
+// since a value that only some messages carry is a disagreement too.
 func distinct(f Facts, of func(Notification) string) []string {
 	var values []string
 	for _, n := range f.payments() {
@@ -570,15 +570,17 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 		p.Why = "paid in " + p.Currency + ": commissions are in rupees only"
 		return
 	}
-	if f.Due != nil {
+	winner := slices.IndexFunc(p.Candidates, func(c Candidate) bool { return c.counts })
+	switch {
+	case f.Due != nil:
 		p.Partner, p.Basis, p.Value = f.Due.Partner, f.Due.Basis, f.Due.Value
 		p.Rate, p.Program = f.Due.Rate, f.Due.Program
 		program = t.program(p.Program)
-	} else if i := slices.IndexFunc(p.Candidates, func(c Candidate) bool { return c.counts }); i >= 0 {
-		c := p.Candidates[i]
+	case winner >= 0:
+		c := p.Candidates[winner]
 		p.Partner, p.Basis, p.Value = c.Partner, c.Basis, c.Value
 		p.Rate = t.rateOf(c.Partner, p.PaidAt, program)
-	} else {
+	default:
 		p.Why = nobody(p.Candidates)
 		return
 	}
@@ -595,9 +597,8 @@ func succeeded(n Notification) bool { return n.Status == "success" }
 // nobody says why a payment is unattributed.
 func nobody(cs []Candidate) string {
 	if len(cs) == 0 {
-		return "no partner: the order was not bound to a click or a code, and the payment " +
-			"carries " +
-			"no reference that is registered"
+		return "no partner: the order was not bound to a click or a code, " +
+			"and the payment carries no reference that is registered"
 	}
 	return "no partner: nothing that was bound to the order or came with the payment counts"
 }
@@ -652,9 +653,10 @@ func (p Position) commission(txnID string) *Commission {
 	if p.Partner == "" {
 		return nil
 	}
+	void := p.Confirmation == denied || p.Refunded == p.Amount ||
+		p.Earned > 0 && p.Reversed == p.Earned
 	return &Commission{
-		TxnID: txnID, Partner: p.Partner, Amount: p.Earned, Reversed: p.Reversed,
-		Void:     p.Confirmation == denied || p.Refunded == p.Amount || p.Earned > 0 && p.Reversed == p.Earned,
+		TxnID: txnID, Partner: p.Partner, Amount: p.Earned, Reversed: p.Reversed, Void: void,
 		Currency: p.Currency, Basis: p.Basis, Rate: p.Rate, Program: p.Program,
 		PaidAt: p.PaidAt, DueAt: p.DueAt, Blocks: p.Blocks,
 	}

@@ -22,17 +22,15 @@ import (
 // seq. A later schema may add columns to a table, but never to this list for rows already booked.
 var chained = []chainedTable{
 	{"programs", "at rate_bps flat exclude_tax_bps hold_s window_s model precedence " +
-		"lifetime_months " +
-		"confirm order_suffix"},
+		"lifetime_months confirm order_suffix"},
 	{"partners", "at code rate_bps flat state"},
 	{"codes", "at code kind partner"},
 	{"clicks", "at id partner sub counted"},
 	{"orders", "at order_id click_id promo_code customer amount"},
-	{"notifications", "at gateway identity subject kind type result why unusable mid txn_id " +
-		"order_id " +
-		"status amount currency paid_at reference pos campaign customer mode unknown refund_id " +
-		"event " +
-		"refund refunds_sum dispute_id dispute disputed body_mac"},
+	{"notifications", "at gateway identity subject kind type result why unusable " +
+		"mid txn_id order_id status amount currency paid_at " +
+		"reference pos campaign customer mode unknown " +
+		"refund_id event refund refunds_sum dispute_id dispute disputed body_mac"},
 	{"answers", "at about asked result txn_id order_id amount reference pos code text definite"},
 	{"decisions", "at txn_id agree amount reason"},
 	{"dues", "at txn_id partner basis value rate_bps flat program"},
@@ -51,8 +49,8 @@ var insertFact = func() map[string]string {
 			columns = append(columns, "partner_hash")
 		}
 		columns = append(columns, "hash")
-		m[t.name] = "INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ") VALUES (?" +
-			strings.Repeat(", ?", len(columns)-1) + ")"
+		m[t.name] = "INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ") " +
+			"VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
 	}
 	return m
 }()
@@ -117,7 +115,8 @@ func piece(text []byte, kind byte, v string) []byte {
 	return append(text, v...)
 }
 
-// stored is the form in which SQLite keeps a value: integers, text, blobs, null; a zero time is null.
+// stored is the form in which SQLite keeps a value: integers, text, blobs, null. A zero time is
+// null.
 func stored(v any) any {
 	switch v := v.(type) {
 	case bool:

@@ -24,12 +24,13 @@ var checkCommand = command{
 	name: "check", config: true, reading: true, usage: "[-live] [-json]",
 	short: "is everything ready for the first sale",
 	long: `
-Changes nothing. Looks at the configuration (every fault at once, as file:line:column), the key file's
-rights, the database, SQLite, the clock, and asks Paytm's status API about an order that can't exist:
-its answer says whether it knows the MID and the key. -live goes further: it resolves public_url,
-checks its certificate, and sends a signed message that means nothing through it, so that name,
-certificate, proxy, webhook, MID and key are all proven before money depends on them (the message is
-stored as ignored). Exit code 78: the configuration or the database; 1: something else is not ready.
+Changes nothing. Looks at the configuration (every fault at once, as file:line:column), the
+key file's rights, the database, SQLite, the clock, and asks Paytm's status API about an
+order that can't exist: its answer says whether it knows the MID and the key. -live goes
+further: it resolves public_url, checks its certificate, and sends a signed message that
+means nothing through it, so that name, certificate, proxy, webhook, MID and key are all
+proven before money depends on them (the message is stored as ignored). Exit code 78: the
+configuration or the database; 1: something else is not ready.
 
 Example:  hissa check -live`,
 	run: func(c *call) error {
@@ -42,8 +43,8 @@ Example:  hissa check -live`,
 			return c.checkedFaults(err)
 		}
 		k := &checker{config: config, now: time.Now}
-		k.ok("configuration", c.configPath+" has no fault; the key file is readable by its "+
-			"owner only")
+		k.ok("configuration",
+			c.configPath+" has no fault; the key file is readable by its owner only")
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		k.database()
@@ -60,10 +61,11 @@ func (c *call) checkedFaults(err error) error {
 	var faults Faults
 	if c.json && errors.As(err, &faults) {
 		for _, f := range faults {
-			if err := c.writeJSON(record{{"check", "configuration"}, {"ok", false}, {"file",
-				f.File}, {"line", f.Line},
-				{"column", f.Column}, {"key", f.Key}, {"text", f.Problem}, {"remedy",
-					f.Remedy}}); err != nil {
+			if err := c.writeJSON(record{
+				{"check", "configuration"}, {"ok", false},
+				{"file", f.File}, {"line", f.Line}, {"column", f.Column}, {"key", f.Key},
+				{"text", f.Problem}, {"remedy", f.Remedy},
+			}); err != nil {
 				return err
 			}
 		}
@@ -97,8 +99,10 @@ func (k *checker) report(c *call) error {
 			word, faults = "FAULT", faults+1
 		}
 		if c.json {
-			if err := c.writeJSON(record{{"check", f.check}, {"ok", f.remedy == ""}, {"text",
-				f.text}, {"remedy", f.remedy}}); err != nil {
+			if err := c.writeJSON(record{
+				{"check", f.check}, {"ok", f.remedy == ""},
+				{"text", f.text}, {"remedy", f.remedy},
+			}); err != nil {
 				return err
 			}
 			continue
@@ -122,8 +126,8 @@ func (k *checker) database() {
 	version, err := sqliteVersion()
 	if err != nil || sqliteNumber(version) < oldestSQLite {
 		k.broken = true
-		k.fault("SQLite", "version "+version+" is inside, 3.51.3 or newer is needed", "build "+
-			"hissa with the go.mod it came with")
+		k.fault("SQLite", "version "+version+" is inside, 3.51.3 or newer is needed",
+			"build hissa with the go.mod it came with")
 	} else {
 		k.ok("SQLite", version)
 	}
@@ -135,41 +139,41 @@ func (k *checker) database() {
 	summary, err := inspectDatabase(path, k.config.storeOptions(false))
 	if err != nil {
 		k.broken = true
-		k.fault("database", err.Error(), "see the sentence above; hissa changes nothing until "+
-			"it is mended")
+		k.fault("database", err.Error(),
+			"see the sentence above; hissa changes nothing until it is mended")
 		return
 	}
 	k.ok("database", path+": "+summary)
 }
 
-// api asks about an order that can't exist: Paytm's answer judges MID and key, and its Date our clock.
+// api asks about an order that can't exist: Paytm's answer judges MID and key, and
+// its Date our clock.
 func (k *checker) api(ctx context.Context) {
 	a, err := k.config.api().OrderStatus(ctx, "HISSA_CHECK_"+randomText())
-	var wrong *paytm.APIError
 	switch {
 	case errors.Is(err, paytm.ErrSignature):
 		k.fault("Paytm's API", "answered, but its signature is not by our key",
-			"the merchant key is another MID's, or of the other environment: copy it again from "+
-				"Paytm's dashboard")
+			"the merchant key is another MID's, or of the other environment: "+
+				"copy it again from Paytm's dashboard")
 		return
-	case errors.As(err, &wrong), err != nil:
-		k.fault("Paytm's API", "gave no answer: "+err.Error(), "let this machine reach "+
-			""+k.config.Paytm.APIURL+
-			" over HTTPS, or wait until Paytm answers again")
+	case err != nil:
+		k.fault("Paytm's API", "gave no answer: "+err.Error(),
+			"let this machine reach "+k.config.Paytm.APIURL+" over HTTPS, "+
+				"or wait until Paytm answers again")
 		return
 	}
 	said := strings.TrimSpace(a.Code + " " + a.Text)
 	switch low := strings.ToLower(said); {
 	case strings.HasPrefix(said, "330") || strings.Contains(low, "checksum"):
-		k.fault("Paytm's API", "refuses our key: "+said, "copy the merchant key of this MID "+
-			"again from Paytm's dashboard")
+		k.fault("Paytm's API", "refuses our key: "+said,
+			"copy the merchant key of this MID again from Paytm's dashboard")
 	case strings.HasPrefix(said, "335") || strings.Contains(low, "invalid mid"):
-		k.fault("Paytm's API", "doesn't know the MID: "+said, "check mid and environment in the "+
-			"configuration")
+		k.fault("Paytm's API", "doesn't know the MID: "+said,
+			"check mid and environment in the configuration")
 	case !a.Signed:
 		k.fault("Paytm's API", "answered without a signature: "+said,
-			"check mid and environment; if both are right, ask Paytm why its answers are not "+
-				"signed: unsigned ones are never believed")
+			"check mid and environment; if both are right, "+
+				"ask Paytm why its answers are not signed: unsigned ones are never believed")
 	default:
 		k.ok("Paytm's API", "knows the MID and the key (it said: "+said+")")
 	}
@@ -182,8 +186,8 @@ func (k *checker) clock(theirs time.Time) {
 	}
 	off := k.now().Sub(theirs)
 	if off.Abs() > time.Minute {
-		k.fault("clock", fmt.Sprintf("is %s off Paytm's", span(off.Abs())), "timedatectl "+
-			"set-ntp true")
+		k.fault("clock", fmt.Sprintf("is %s off Paytm's", span(off.Abs())),
+			"timedatectl set-ntp true")
 		return
 	}
 	k.ok("clock", "agrees with Paytm's")
@@ -194,23 +198,20 @@ func (k *checker) live(ctx context.Context) {
 	u := k.config.PublicURL
 	ips, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
 	if err != nil {
-		k.fault("name", u.Hostname()+" can't be resolved: "+err.Error(), "add a DNS A record "+
-			"for it that points to this machine")
+		k.fault("name", u.Hostname()+" can't be resolved: "+err.Error(),
+			"add a DNS A record for it that points to this machine")
 		return
 	}
 	k.ok("name", u.Hostname()+" is "+strings.Join(ips, ", "))
-	client := &http.Client{
-		Timeout: 15 * time.Second,
-		CheckRedirect: func(*http.Request,
-			[]*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
+	client := &http.Client{Timeout: 15 * time.Second, CheckRedirect: stayThere}
 	if !k.certificate(ctx, client, u) {
 		return
 	}
 	k.webhook(ctx, client)
 }
+
+// stayThere keeps a client from following redirects: the first answer is the one to look at.
+func stayThere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // certificate asks for /healthz through the proxy.
 func (k *checker) certificate(ctx context.Context, client *http.Client, u *url.URL) bool {
@@ -223,12 +224,12 @@ func (k *checker) certificate(ctx context.Context, client *http.Client, u *url.U
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
-		k.fault("certificate", untrusted.Err.Error(), "let the proxy fetch one from a public "+
-			"authority: Paytm refuses self-signed ones")
+		k.fault("certificate", untrusted.Err.Error(),
+			"let the proxy fetch one from a public authority: Paytm refuses self-signed ones")
 		return false
 	case err != nil:
-		k.fault("proxy", err.Error(), "start the proxy and open its port to the world; deploy/ "+
-			"has samples")
+		k.fault("proxy", err.Error(),
+			"start the proxy and open its port to the world; deploy/ has samples")
 		return false
 	}
 	defer answer.Body.Close()
@@ -239,8 +240,8 @@ func (k *checker) certificate(ctx context.Context, client *http.Client, u *url.U
 		k.ok("certificate", "none: public_url is http, good for trying out on this machine only")
 	}
 	if answer.StatusCode != http.StatusOK {
-		k.fault("proxy", fmt.Sprintf("answers %d for %s", answer.StatusCode,
-			k.config.URLFor("healthz")),
+		k.fault("proxy",
+			fmt.Sprintf("answers %d for %s", answer.StatusCode, k.config.URLFor("healthz")),
 			"start hissa serve, and point the proxy at its listen address ("+k.config.Listen+")")
 		return false
 	}
@@ -250,14 +251,16 @@ func (k *checker) certificate(ctx context.Context, client *http.Client, u *url.U
 
 // webhook sends a signed message that means nothing.
 func (k *checker) webhook(ctx context.Context, client *http.Client) {
-	fields := paytm.Fields{{Name: "MID", Value: k.config.Paytm.MID}, {Name: "ORDERID",
-		Value: "HISSA_CHECK_" + randomText()}}
+	fields := paytm.Fields{
+		{Name: "MID", Value: k.config.Paytm.MID},
+		{Name: "ORDERID", Value: "HISSA_CHECK_" + randomText()},
+	}
 	form := url.Values{"CHECKSUMHASH": {k.config.Paytm.Keys[0].Sign(fields)}}
 	for _, f := range fields {
 		form.Set(f.Name, f.Value)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.config.URLFor("webhooks",
-		"paytm"),
+	address := k.config.URLFor("webhooks", "paytm")
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address,
 		strings.NewReader(form.Encode()))
 	if err != nil {
 		k.fault("webhook", err.Error(), "mend public_url")
@@ -275,14 +278,13 @@ func (k *checker) webhook(ctx context.Context, client *http.Client) {
 	_ = json.Unmarshal(bytes.TrimSpace(body), &said)
 	switch {
 	case answer.StatusCode == http.StatusOK && said.Result == resultIgnored:
-		k.ok("webhook", k.config.URLFor("webhooks", "paytm")+" takes a message signed with our "+
-			"key: give Paytm this URL")
+		k.ok("webhook", address+" takes a message signed with our key: give Paytm this URL")
 	case answer.StatusCode == http.StatusUnauthorized:
-		k.fault("webhook", "the running hissa serve refuses our signature", "restart it: it "+
-			"runs with another MID or key")
+		k.fault("webhook", "the running hissa serve refuses our signature",
+			"restart it: it runs with another MID or key")
 	default:
-		k.fault("webhook", fmt.Sprintf("answered %d %s", answer.StatusCode,
-			strings.TrimSpace(string(body))),
+		k.fault("webhook",
+			fmt.Sprintf("answered %d %s", answer.StatusCode, strings.TrimSpace(string(body))),
 			"the log of hissa serve, or of the proxy, says why")
 	}
 }

@@ -60,15 +60,16 @@ var partnerCommand = command{
 	long: `
 partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%] [-email …] [-vpa …]
 partner list
-partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program] [-email …] [-vpa …] [-enable]
+partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program]
+            [-email …] [-vpa …] [-enable]
 partner disable CODE
 
-A partner earns through a link (/r/ASHA), through promo codes, and through references: payment link,
-invoice or POS ids that Paytm sends back. Codes, promo codes and references share one namespace, in
-which case does not matter; a name never moves to another partner. A rate is a percentage of the
-payment ("12%"), or flat rupees a payment ("50.00"); without one the program's counts. Changes count
-for payments from the second they are made. Earlier payments that already carried a code which
-nobody held are credited when it is added.
+A partner earns through a link (/r/ASHA), through promo codes, and through references: payment
+link, invoice or POS ids that Paytm sends back. Codes, promo codes and references share one
+namespace, in which case does not matter; a name never moves to another partner. A rate is a
+percentage of the payment ("12%"), or flat rupees a payment ("50.00"); without one the program's
+counts. Changes count for payments from the second they are made. Earlier payments that already
+carried a code which nobody held are credited when it is added.
 
 Example:  hissa partner add -code ASHA -name "Asha" -promo ASHA10 -rate 12%`,
 	run: func(c *call) error {
@@ -123,8 +124,8 @@ func parseRate(text string) (Rate, error) {
 	n, err := paytm.ParseAmount(percent) // two decimals at most, like rupees
 	switch {
 	case err != nil || n == 0 || isPercent && n > 10000:
-		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, flat "+
-			"rupees like 50.00, or program", text)
+		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, "+
+			"flat rupees like 50.00, or program", text)
 	case isPercent:
 		return Rate{BPS: n}, nil
 	}
@@ -136,14 +137,14 @@ var vpaPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
 func checkPartner(p PartnerChange) error {
 	for _, promo := range p.Promos {
 		if !codePattern.MatchString(promo) {
-			return usageError{fmt.Sprintf("-promo %q: a promo code is 1 to 32 letters, digits, "+
-				"- and _, a letter or digit first", promo)}
+			return usageError{fmt.Sprintf("-promo %q: a promo code is "+
+				"1 to 32 letters, digits, - and _, a letter or digit first", promo)}
 		}
 	}
 	for _, ref := range p.References {
 		if !referencePattern.MatchString(ref) {
-			return usageError{fmt.Sprintf("-ref %q: a reference is 1 to 64 letters, digits and "+
-				"_ @ . = -, a letter or digit first", ref)}
+			return usageError{fmt.Sprintf("-ref %q: a reference is "+
+				"1 to 64 letters, digits and _ @ . = -, a letter or digit first", ref)}
 		}
 	}
 	for _, code := range append(append([]string{p.Code}, p.Promos...), p.References...) {
@@ -174,8 +175,8 @@ func partnerAdd(c *call) error {
 		return err
 	}
 	if p.Code = code; !codePattern.MatchString(code) || strings.HasPrefix(code, clickPrefix) {
-		return usageError{"-code is needed: 1 to 32 letters, digits, - and _, a letter or digit " +
-			"first"}
+		return usageError{"-code is needed: " +
+			"1 to 32 letters, digits, - and _, a letter or digit first"}
 	}
 	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
 		healed, err := store.AddPartner(ctx, p)
@@ -238,8 +239,8 @@ func (c *call) changePartner(p PartnerChange, done string) error {
 	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 		healed, err := store.SetPartner(ctx, p)
 		if err != nil {
-			return asNo(err, fmt.Sprintf("there is no partner %s: hissa partner list shows them",
-				p.Code))
+			return asNo(err,
+				fmt.Sprintf("there is no partner %s: hissa partner list shows them", p.Code))
 		}
 		fmt.Fprintf(c.stderr, "hissa: %s is %s\n", p.Code, done)
 		c.sayHealed(healed)
@@ -268,43 +269,47 @@ func partnerList(c *call) error {
 			return nil
 		}
 		if len(list) == 0 {
-			fmt.Fprintln(c.stderr, "hissa: no partners yet: hissa partner add -code ASHA -name "+
-				"\"Asha\"")
+			fmt.Fprintln(c.stderr,
+				`hissa: no partners yet: hissa partner add -code ASHA -name "Asha"`)
 			return nil
 		}
-		tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(tw, "CODE\tNAME\tRATE\tSTATE\tLINK\tPROMO CODES\tREFERENCES")
-		for _, p := range list {
-			rate := "program"
-			if p.Rate != (Rate{}) {
-				rate = p.Rate.String()
-			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Code, p.Name, rate, p.State,
-				config.URLFor("r", p.Code),
-				strings.Join(p.Promos, " "), strings.Join(p.References, " "))
-		}
-		return tw.Flush()
+		return c.partnerTable(config, list)
 	})
 }
 
+func (c *call) partnerTable(config *Config, list []PartnerRow) error {
+	tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "CODE\tNAME\tRATE\tSTATE\tLINK\tPROMO CODES\tREFERENCES")
+	for _, p := range list {
+		rate := "program"
+		if p.Rate != (Rate{}) {
+			rate = p.Rate.String()
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
+			strings.Join(p.Promos, " "), strings.Join(p.References, " "))
+	}
+	return tw.Flush()
+}
+
 var keyCommand = command{
-	name: "key", config: true, reading: true, usage: "add NAME [-scope " +
-		"orders|read|metrics]|list|revoke NAME",
+	name: "key", config: true, reading: true,
+	usage: "add NAME [-scope orders|read|metrics]|list|revoke NAME",
 	short: "keys for the shop and the monitor",
 	long: `
 key add NAME [-scope orders]
 key list
 key revoke NAME
 
-A key lets a program in: scope orders binds orders (POST /v1/orders), metrics reads /metrics, read is
-for what reads the books. The key is printed once, alone on stdout, and kept only as a hash. Send it
-as "Authorization: Bearer KEY".
+A key lets a program in: scope orders binds orders (POST /v1/orders), metrics reads /metrics,
+read is for what reads the books. The key is printed once, alone on stdout, and kept only as a
+hash. Send it as "Authorization: Bearer KEY".
 
 Example:  hissa key add shop > shop.key`,
 	run: func(c *call) error {
-		return c.verbs(map[string]func(*call) error{"add": keyAdd, "list": keyList,
-			"revoke": keyRevoke},
-			"add, list, revoke")
+		return c.verbs(map[string]func(*call) error{
+			"add": keyAdd, "list": keyList, "revoke": keyRevoke,
+		}, "add, list, revoke")
 	},
 }
 
@@ -336,8 +341,8 @@ func keyRevoke(c *call) error {
 	}
 	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 		if err := store.RevokeKey(ctx, c.args[0]); err != nil {
-			return asNo(err, fmt.Sprintf("no working key is called %s: hissa key list shows them",
-				c.args[0]))
+			return asNo(err,
+				fmt.Sprintf("no working key is called %s: hissa key list shows them", c.args[0]))
 		}
 		fmt.Fprintf(c.stderr, "hissa: key %s is revoked\n", c.args[0])
 		return nil
@@ -366,9 +371,10 @@ func keyList(c *call) error {
 				state = "revoked " + clock(k.Revoked)
 			}
 			if c.json {
-				if err := c.writeJSON(record{{"name", k.Name}, {"scope", k.Scope}, {"created_at",
-					rfc3339(k.Created)},
-					{"revoked_at", rfc3339(k.Revoked)}}); err != nil {
+				if err := c.writeJSON(record{
+					{"name", k.Name}, {"scope", k.Scope},
+					{"created_at", rfc3339(k.Created)}, {"revoked_at", rfc3339(k.Revoked)},
+				}); err != nil {
 					return err
 				}
 				continue
@@ -383,12 +389,13 @@ var confirmCommand = command{
 	name: "confirm", config: true, usage: "TXNID -agree [-amount RUPEES]|-deny -reason TEXT",
 	short: "a person's word on a payment where Paytm's API has none",
 	long: `
-Says what became of a payment that Paytm's API does not settle: unknown for 72 hours, or two messages
-that contradict each other. -agree lets the commission stand, -deny takes it back; the reason is kept
-for ever and shown by explain. Where different amounts were stated, -amount says which one is right,
-in rupees. Your word outranks the API's until you speak again.
+Says what became of a payment that Paytm's API does not settle: unknown for 72 hours, or two
+messages that contradict each other. -agree lets the commission stand, -deny takes it back; the
+reason is kept for ever and shown by explain. Where different amounts were stated, -amount says
+which one is right, in rupees. Your word outranks the API's until you speak again.
 
-Example:  hissa confirm 20261122111212800110168000000000001 -agree -reason "seen on the bank statement"`,
+Example:  hissa confirm 20261122111212800110168000000000001 -agree \
+              -reason "seen on the bank statement"`,
 	run: func(c *call) error {
 		agree := c.flags.Bool("agree", false, "")
 		deny := c.flags.Bool("deny", false, "")
@@ -414,11 +421,11 @@ Example:  hissa confirm 20261122111212800110168000000000001 -agree -reason "seen
 		}
 		return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
 			if err := store.Decide(ctx, c.args[0], d); err != nil {
-				return asNo(err, fmt.Sprintf("no payment %s is known: hissa export transactions "+
-					"lists them", c.args[0]))
+				return asNo(err, fmt.Sprintf("no payment %s is known: "+
+					"hissa export transactions lists them", c.args[0]))
 			}
-			fmt.Fprintf(c.stderr, "hissa: your word is booked; hissa explain %s shows what "+
-				"follows from it\n", c.args[0])
+			fmt.Fprintf(c.stderr, "hissa: your word is booked; "+
+				"hissa explain %s shows what follows from it\n", c.args[0])
 			return nil
 		})
 	},
@@ -428,8 +435,9 @@ var explainCommand = command{
 	name: "explain", config: true, reading: true, usage: "TXNID [-json]",
 	short: "the whole story of one payment",
 	long: `
-Tells what Paytm sent and how often, what its API answered, who could have brought the sale and why
-each does or does not count, what it earns whom, what holds it, and every ledger entry. Times are IST.
+Tells what Paytm sent and how often, what its API answered, who could have brought
+the sale and why each does or does not count, what it earns whom, what holds it, and
+every ledger entry. Times are IST.
 
 Example:  hissa explain 20261122111212800110168000000000001`,
 	run: func(c *call) error {
@@ -439,8 +447,8 @@ Example:  hissa explain 20261122111212800110168000000000001`,
 		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
 			story, err := store.Story(ctx, c.args[0])
 			if err != nil {
-				return asNo(err, fmt.Sprintf("nothing is known of %s: no genuine message has "+
-					"named it", c.args[0]))
+				return asNo(err, fmt.Sprintf("nothing is known of %s: "+
+					"no genuine message has named it", c.args[0]))
 			}
 			if c.json {
 				return c.writeJSON(story.record(store.now()))
@@ -452,14 +460,14 @@ Example:  hissa explain 20261122111212800110168000000000001`,
 }
 
 var exportCommand = command{
-	name: "export", config: true, reading: true, usage: "KIND [-format jsonl|csv] [-from WHEN] " +
-		"[-to WHEN]",
+	name: "export", config: true, reading: true,
+	usage: "KIND [-format jsonl|csv] [-from WHEN] [-to WHEN]",
 	short: "the books, one row a line",
 	long: `
-KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions or
-ledger. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC. -from and -to
-take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by payment time;
-for ledger by entry time, for clicks, orders and notifications by their own.
+KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions
+or ledger. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC. -from and
+-to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by payment
+time; for ledger by entry time, for clicks, orders and notifications by their own.
 
 Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 > november.csv`,
 	run: func(c *call) error {
@@ -499,8 +507,8 @@ func parseWhen(name, text string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, fmt.Errorf("%s %q: write a date like 2026-11-22 (IST) or a time like "+
-			"2026-11-22T10:00:00+05:30", name, text)
+		return t, fmt.Errorf("%s %q: write a date like 2026-11-22 (IST) "+
+			"or a time like 2026-11-22T10:00:00+05:30", name, text)
 	}
 	return t, nil
 }
@@ -525,10 +533,11 @@ Example:  hissa verify`,
 				return err
 			}
 			if c.json {
-				err := c.writeJSON(record{{"ok", bad == badRow{}}, {"facts", report.Facts},
-					{"entries", report.Entries},
-					{"transactions", report.Transactions}, {"head", report.Head}, {"bad",
-						bad.where}, {"what", bad.what}})
+				err := c.writeJSON(record{
+					{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
+					{"transactions", report.Transactions}, {"head", report.Head},
+					{"bad", bad.where}, {"what", bad.what},
+				})
 				if err != nil || bad == (badRow{}) {
 					return err
 				}
@@ -572,8 +581,8 @@ var backupCommand = command{
 	name: "backup", config: true, usage: "FILE",
 	short: "a copy of the database while it is in use",
 	long: `
-Writes a whole, consistent copy of the database to FILE, which must not exist, beside a running serve.
-Never copy a live database with cp: what was committed last may be in its -wal file only.
+Writes a whole, consistent copy of the database to FILE, which must not exist, beside a running
+serve. Never copy a live database with cp: what was committed last may be in its -wal file only.
 
 Example:  hissa backup /var/backups/hissa/2026-11-22.db`,
 	run: func(c *call) error {
@@ -600,8 +609,10 @@ Example:  hissa backup /var/backups/hissa/2026-11-22.db`,
 var versionCommand = command{
 	name: "version", reading: true, usage: "[-json]",
 	short: "version, commit, Go, SQLite",
-	long: "Prints the version, the commit it was built from, and the Go and SQLite " +
-		"inside.\n\nExample:  hissa version",
+	long: `
+Prints the version, the commit it was built from, and the Go and SQLite inside.
+
+Example:  hissa version`,
 	run: func(c *call) error {
 		if err := c.exactly(0); err != nil {
 			return err
@@ -620,11 +631,13 @@ var versionCommand = command{
 			return err
 		}
 		if c.json {
-			return c.writeJSON(record{{"version", version}, {"commit", commit}, {"go",
-				runtime.Version()}, {"sqlite", sqlite}})
+			return c.writeJSON(record{
+				{"version", version}, {"commit", commit},
+				{"go", runtime.Version()}, {"sqlite", sqlite},
+			})
 		}
-		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n", version, commit,
-			runtime.Version(), sqlite)
+		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n",
+			version, commit, runtime.Version(), sqlite)
 		return err
 	},
 }

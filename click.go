@@ -22,14 +22,14 @@ const clickPrefix = "clk_"
 
 const clickCookie = "hissa_click"
 
-// handleClick is GET /r/{code}: store the visit, then send the visitor on. A visitor is always sent
-// on, even when nothing could be stored: the shop's sale comes first.
+// handleClick is GET /r/{code}: store the visit, then send the visitor on. A visitor is always
+// sent on, even when nothing could be stored: the shop's sale comes first.
 func (s *server) handleClick(w http.ResponseWriter, r *http.Request) error {
-	to, ok := destination(s.config.Links.Landing, s.config.Links.AllowHosts, r.URL.Query(),
-		r.URL.RawQuery)
+	links := s.config.Links
+	to, ok := destination(links.Landing, links.AllowHosts, r.URL.Query(), r.URL.RawQuery)
 	if !ok {
-		s.log.Warn("a link asks for a page that is not allowed: the landing page instead", "to",
-			r.URL.Query().Get("to"))
+		s.log.Warn("a link asks for a page that is not allowed: the landing page instead",
+			"to", r.URL.Query().Get("to"))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer-when-downgrade")
@@ -55,8 +55,10 @@ func (s *server) recordClick(r *http.Request) string {
 		s.log.Info("a link names no partner", "code", code)
 		return ""
 	}
-	click := Click{ID: clickPrefix + randomText(), Partner: partner.Code,
-		Sub: subs(r.URL.Query()), Counted: notAPerson(r)}
+	click := Click{
+		ID: clickPrefix + randomText(), Partner: partner.Code,
+		Sub: subs(r.URL.Query()), Counted: notAPerson(r),
+	}
 	if click.Counted == "" && partner.State == "disabled" {
 		click.Counted = "the partner was disabled"
 	}
@@ -66,8 +68,8 @@ func (s *server) recordClick(r *http.Request) string {
 		return ""
 	}
 	s.counts.click(click.Counted == "")
-	if click.Counted != "" || terms.latest().Model == "first-click" && s.hasLiveClick(r,
-		terms.latest().Window) {
+	program := terms.latest()
+	if click.Counted != "" || program.Model == "first-click" && s.hasLiveClick(r, program.Window) {
 		return ""
 	}
 	return click.ID
@@ -129,8 +131,8 @@ func (s *server) handleOrder(w http.ResponseWriter, r *http.Request) error {
 	result, err := s.store.BindOrder(r.Context(), order, req.CustomerID)
 	switch {
 	case errors.Is(err, errOrderTaken):
-		return httpError{http.StatusConflict, "a payment of this order is stored: its binding " +
-			"stays as it is", ""}
+		return httpError{http.StatusConflict,
+			"a payment of this order is stored: its binding stays as it is", ""}
 	case err != nil:
 		return err
 	}
@@ -159,9 +161,8 @@ func readOrder(w http.ResponseWriter, r *http.Request) (req orderRequest, err er
 	for name, raw := range fields {
 		target, known := into[name]
 		if !known {
-			return req, unusable(name, name+" is not a field of an order: order_id, click_id, "+
-				"promo_code, "+
-				"customer_id and amount are")
+			return req, unusable(name, name+" is not a field of an order: "+
+				"order_id, click_id, promo_code, customer_id and amount are")
 		}
 		if string(raw) == "null" {
 			continue
@@ -194,18 +195,20 @@ var (
 // loses with its reason.
 func (q orderRequest) order() (Order, error) {
 	if !orderPattern.MatchString(q.OrderID) {
-		return Order{}, unusable("order_id", "order_id must be the ORDERID sent to Paytm: 1 to "+
-			"64 letters, digits "+
-			"and @ - _ . =")
+		return Order{}, unusable("order_id", "order_id must be the ORDERID sent to Paytm: "+
+			"1 to 64 letters, digits and @ - _ . =")
 	}
-	o := Order{ID: q.OrderID, ClickID: strings.TrimSpace(q.ClickID),
-		Promo: strings.TrimSpace(q.PromoCode)}
+	o := Order{
+		ID:      q.OrderID,
+		ClickID: strings.TrimSpace(q.ClickID),
+		Promo:   strings.TrimSpace(q.PromoCode),
+	}
 	for _, field := range []struct{ name, value string }{
 		{"click_id", o.ClickID}, {"promo_code", o.Promo}, {"customer_id", q.CustomerID},
 	} {
 		if !plainPattern.MatchString(field.value) {
-			return Order{}, unusable(field.name, field.name+" must be at most 128 characters, "+
-				"none of them a control character")
+			return Order{}, unusable(field.name, field.name+
+				" must be at most 128 characters, none of them a control character")
 		}
 	}
 	if q.Amount != "" {

@@ -1,8 +1,8 @@
 package main
 
 // Confirmation: asking Paytm's status API whether a payment is so. A message proves that somebody
-// held the merchant key; the API's own signed answer is the last word on amount, order and outcome.
-// This never happens on the webhook's path, and the schedule is in the database.
+// held the merchant key; the API's own signed answer is the last word on amount, order and
+// outcome. This never happens on the webhook's path, and the schedule is in the database.
 
 import (
 	"context"
@@ -59,10 +59,8 @@ func (c *confirmer) run(ctx context.Context) {
 			}
 			wg.Go(func() {
 				defer func() { asking.Delete(p.Txn); <-free }()
-				if err := recovered(func() error {
-					return c.ask(ctx,
-						p)
-				}); err != nil && ctx.Err() == nil {
+				err := recovered(func() error { return c.ask(ctx, p) })
+				if err != nil && ctx.Err() == nil {
 					c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
 				}
 			})
@@ -76,7 +74,8 @@ func (c *confirmer) run(ctx context.Context) {
 	}
 }
 
-// ask puts the question for every order that the transaction's messages name, and books the answers.
+// ask puts the question for every order that the transaction's messages name, and
+// books the answers.
 func (c *confirmer) ask(ctx context.Context, p Poll) error {
 	var answers []Answer
 	for _, order := range p.Orders {
@@ -95,15 +94,14 @@ func (c *confirmer) ask(ctx context.Context, p Poll) error {
 		answers = append(answers, c.answer(p.TxnID, order, a))
 	}
 	for _, a := range answers {
-		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked, "result", a.Result,
-			"definite", a.Definite,
-			"amount", max(a.Amount, 0))
+		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked,
+			"result", a.Result, "definite", a.Definite, "amount", max(a.Amount, 0))
 	}
 	return c.store.RecordAnswers(ctx, p, answers)
 }
 
-// wait is the backoff, spread by a fifth so that questions don't come in waves; never less than the
-// API itself asked for.
+// wait is the backoff, spread by a fifth so that questions don't come in waves;
+// never less than the API itself asked for.
 func wait(tries int, err error) time.Duration {
 	d := backoff(tries)
 	d += time.Duration(rand.Int64N(int64(d)/5 + 1))
@@ -126,11 +124,11 @@ func (c *confirmer) answer(txnID, asked string, a *paytm.Answer) Answer {
 	case "PENDING":
 		result = "pending"
 	}
+	definite := a.Definite() && a.TxnID == txnID && a.OrderID == asked &&
+		(a.MID == "" || a.MID == c.mid) &&
+		(a.Currency == "" || a.Currency == "INR")
 	return Answer{
-		Asked: asked, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount, Reference: a.Reference,
-		POS: a.PosID, Code: a.Code, Text: a.Text,
-		Definite: a.Definite() && a.TxnID == txnID && a.OrderID == asked && (a.MID == "" ||
-			a.MID == c.mid) &&
-			(a.Currency == "" || a.Currency == "INR"),
+		Asked: asked, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount,
+		Reference: a.Reference, POS: a.PosID, Code: a.Code, Text: a.Text, Definite: definite,
 	}
 }

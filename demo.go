@@ -32,12 +32,13 @@ var demoCommand = command{
 	name: "demo", usage: "[-listen ADDR] [-keep]",
 	short: "a whole program against a simulated Paytm, in under a minute",
 	long: `
-Makes a temporary database, starts the server, and lets a simulated Paytm loose on it: clicks, promo
-codes, orders, payments by UPI, card, net banking and wallet, each delivered at least twice and out
-of order, a refund that comes before its sale, a payment that is pending at first, one that nobody
-brought, a conflict, and a forged message whose checksum is right. It prints what happens, what each
-partner earned, one payment explained, and what verify says. Then it ends, unless stdin is a terminal
-or -keep is given: then it keeps serving until it is interrupted. Amounts are rupees, times IST.
+Makes a temporary database, starts the server, and lets a simulated Paytm loose on it:
+clicks, promo codes, orders, payments by UPI, card, net banking and wallet, each delivered at
+least twice and out of order, a refund that comes before its sale, a payment that is pending
+at first, one that nobody brought, a conflict, and a forged message whose checksum is right.
+It prints what happens, what each partner earned, one payment explained, and what verify
+says. Then it ends, unless stdin is a terminal or -keep is given: then it keeps serving until
+it is interrupted. Amounts are rupees, times IST.
 
 Example:  hissa demo -listen 127.0.0.1:8080 -keep`,
 	run: func(c *call) error {
@@ -72,14 +73,10 @@ func demo(ctx context.Context, out io.Writer, listen string, keep bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demonstration{out: out, paytm: paytmtest.New(paytmtest.Config{Seed: 7}),
-		client: &http.Client{
-			Timeout: 10 * time.Second,
-			CheckRedirect: func(*http.Request,
-				[]*http.Request) error {
-				return http.ErrUseLastResponse
-			},
-		}}
+	d := &demonstration{
+		out: out, paytm: paytmtest.New(paytmtest.Config{Seed: 7}),
+		client: &http.Client{Timeout: 10 * time.Second, CheckRedirect: stayThere},
+	}
 	api, stopAPI := d.paytm.Start()
 	defer stopAPI()
 	listener, err := net.Listen("tcp", listen)
@@ -192,14 +189,17 @@ func (d *demonstration) row(who, what, outcome string) {
 func (d *demonstration) partners(ctx context.Context) error {
 	d.heading("Three partners; everybody earns 10 %, Ravi 12 %; commissions are held for 14 days")
 	for _, p := range []struct{ code, name, promo, ref, rate string }{
-		{"ASHA", "Asha", "ASHA10", "", "program"}, {"RAVI", "Ravi", "RAVI12", "", "12%"},
+		{"ASHA", "Asha", "ASHA10", "", "program"},
+		{"RAVI", "Ravi", "RAVI12", "", "12%"},
 		{"MEERA", "Meera", "MEERA5", "LI_2048", "program"},
 	} {
 		rate, err := parseRate(p.rate)
 		if err != nil {
 			return err
 		}
-		change := PartnerChange{Code: p.code, Name: &p.name, Promos: []string{p.promo}, Rate: &rate}
+		change := PartnerChange{
+			Code: p.code, Name: &p.name, Promos: []string{p.promo}, Rate: &rate,
+		}
 		what := "shares " + d.url + "/r/" + p.code + " and the code " + p.promo
 		if p.ref != "" {
 			change.References = []string{p.ref}
@@ -317,14 +317,15 @@ func (d *demonstration) payments(ctx context.Context) (example string, err error
 	declined := p.Pay("1008", 9999900, paytmtest.Failed())
 	refund := p.Refund(bank, 30000)
 	linkMessage := p.LinkPayment(link, "2048")
-	// The forger's own payment of ₹1.00 failed, with a text of his in it; he cuts the message anew so
-	// that it says his declined payment of ₹99,999.00 went through.
+	// The forger's own payment of ₹1.00 failed, with a text of his in it; he cuts the message anew
+	// so that it says his declined payment of ₹99,999.00 went through.
 	bait, forged := p.Forge("1008", declined.TxnID, 9999900)
-	bait.About, forged.About = "the forger's own payment of ₹1.00, failed", "FORGED, checksum "+
-		"right: TXN_SUCCESS ₹99,999.00"
+	bait.About = "the forger's own payment of ₹1.00, failed"
+	forged.About = "FORGED, checksum right: TXN_SUCCESS ₹99,999.00"
 
-	if err := d.deliver(ctx, paytmtest.Faults{Duplicate: 1}, p.RefundSucceeded(bank, refund),
-		p.PaymentForm(wallet)); err != nil {
+	if err := d.deliver(ctx, paytmtest.Faults{Duplicate: 1},
+		p.RefundSucceeded(bank, refund), p.PaymentForm(wallet),
+	); err != nil {
 		return "", err
 	}
 	if err := d.settled(ctx); err != nil { // Paytm's API says PENDING, too
@@ -332,15 +333,18 @@ func (d *demonstration) payments(ctx context.Context) (example string, err error
 	}
 	p.Settle(wallet, paytm.Success)
 	if err := d.deliver(ctx, paytmtest.Faults{Duplicate: 1, MaxCopies: 1, Reorder: true},
-		p.PaymentForm(upi), p.PaymentForm(card), p.PaymentForm(bank), p.PaymentForm(wallet), p.PaymentForm(nobody),
-		p.PaymentForm(twice), p.Conflicting(twice, 50000), linkMessage, bait, forged); err != nil {
+		p.PaymentForm(upi), p.PaymentForm(card), p.PaymentForm(bank), p.PaymentForm(wallet),
+		p.PaymentForm(nobody), p.PaymentForm(twice), p.Conflicting(twice, 50000), linkMessage,
+		bait, forged,
+	); err != nil {
 		return "", err
 	}
 	return bank.TxnID, nil
 }
 
-func (d *demonstration) deliver(ctx context.Context, f paytmtest.Faults,
-	messages ...paytmtest.Message) error {
+func (d *demonstration) deliver(
+	ctx context.Context, f paytmtest.Faults, messages ...paytmtest.Message,
+) error {
 	courier := paytmtest.NewCourier(d.paytm, d.url+"/webhooks/paytm", f)
 	defer courier.Close()
 	courier.OnDelivery = func(got paytmtest.Delivery) {
@@ -352,8 +356,8 @@ func (d *demonstration) deliver(ctx context.Context, f paytmtest.Faults,
 	}
 	for _, got := range courier.Send(ctx, messages...) {
 		if !got.Acknowledged() {
-			return fmt.Errorf("%s was answered %d: %w", got.Message.About, got.Status,
-				errors.Join(got.Err, errStorage))
+			return fmt.Errorf("%s was answered %d: %w",
+				got.Message.About, got.Status, errors.Join(got.Err, errStorage))
 		}
 	}
 	return nil
@@ -383,7 +387,7 @@ func (d *demonstration) earnings(ctx context.Context) error {
 	tw := tabwriter.NewWriter(d.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, "ORDER\tPAID\tREFUNDED\tPARTNER\tBASIS\tCOMMISSION\tSTATE")
 	err := d.store.read(ctx, func(r rows) error {
-		ts, err := r.transactions("ORDER BY order_id, txn_id")
+		ts, err := r.transactions(q("transactions-by-order"))
 		if err != nil {
 			return err
 		}
@@ -398,16 +402,14 @@ func (d *demonstration) earnings(ctx context.Context) error {
 			return err
 		}
 		fmt.Fprintln(d.out)
-		return r.each("SELECT name, balance FROM accounts WHERE name <> 'expense' ORDER BY name",
-			nil,
-			func(scan func(...any) error) error {
-				var name string
-				var balance int64
-				err := scan(&name, &balance)
-				fmt.Fprintf(d.out, "%-15s has earned %s\n", strings.TrimPrefix(name, "partner:"),
-					rupees(balance))
-				return err
-			})
+		return r.each(q("earnings"), nil, func(scan func(...any) error) error {
+			var name string
+			var balance int64
+			err := scan(&name, &balance)
+			fmt.Fprintf(d.out, "%-15s has earned %s\n",
+				strings.TrimPrefix(name, "partner:"), rupees(balance))
+			return err
+		})
 	})
 	return err
 }
@@ -428,7 +430,8 @@ func earningsRow(t *transaction, c *Commission, now time.Time) []string {
 	if state == "held" {
 		state += " (" + strings.Join(blocks, ", ") + ")"
 	}
-	return []string{t.OrderID, paid, back, c.Partner, c.Basis, rupees(c.Amount - c.Reversed), state}
+	earned := rupees(c.Amount - c.Reversed)
+	return []string{t.OrderID, paid, back, c.Partner, c.Basis, earned, state}
 }
 
 func (d *demonstration) next(config *Config, keep bool, example string) {
@@ -450,10 +453,10 @@ README.md               your own shop: a VM, one file, one configuration
 // answerLog shows the answers of Paytm's API among the events, and the server's errors.
 type answerLog struct{ d *demonstration }
 
-func (l *answerLog) Enabled(_ context.Context,
-	level slog.Level) bool {
+func (l *answerLog) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= slog.LevelInfo
 }
+
 func (l *answerLog) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l *answerLog) WithGroup(string) slog.Handler      { return l }
 
@@ -466,8 +469,8 @@ func (l *answerLog) Handle(_ context.Context, r slog.Record) error {
 	switch {
 	case r.Message == "Paytm's API answered":
 		outcome := said["result"]
-		if paise, err := strconv.ParseInt(said["amount"], 10,
-			64); err == nil && outcome == "success" {
+		paise, err := strconv.ParseInt(said["amount"], 10, 64)
+		if err == nil && outcome == "success" {
 			outcome += ", " + rupees(paise)
 		}
 		if outcome == "failed" {

@@ -75,6 +75,11 @@ func (r rows) story(s *Story, txnID string) error {
 	if s.Txn == nil {
 		return nil
 	}
+	return r.consequences(s)
+}
+
+// consequences reads what the facts of a known payment came to.
+func (r rows) consequences(s *Story) (err error) {
 	if s.Candidates, err = r.candidates(s.Txn.ID); err != nil {
 		return err
 	}
@@ -88,29 +93,26 @@ func (r rows) story(s *Story, txnID string) error {
 	for _, p := range partners {
 		s.Names[p.Code] = p.Name
 	}
-	if err := r.entries("WHERE txn = ? ORDER BY seq", args{s.Txn.ID}, func(e Entry) error {
+	if err := r.entries(q("entries"), args{s.Txn.ID}, func(e Entry) error {
 		s.Entries = append(s.Entries, e)
 		return nil
 	}); err != nil {
 		return err
 	}
-	return r.each("SELECT next_at, error FROM polls WHERE txn = ?", args{s.Txn.ID},
-		func(scan func(...any) error) error {
-			var next int64
-			s.Poll = &pollState{}
-			err := scan(&next, &s.Poll.Error)
-			s.Poll.Next = fromMillis(&next)
-			return err
-		})
+	return r.each(q("poll"), args{s.Txn.ID}, func(scan func(...any) error) error {
+		var next int64
+		s.Poll = &pollState{}
+		err := scan(&next, &s.Poll.Error)
+		s.Poll.Next = fromMillis(&next)
+		return err
+	})
 }
 
 func (r rows) deliveriesOf(s *Story, txnID string) error {
 	for _, n := range s.Facts.Notifications {
 		s.Deliveries[n.Seq] = 1
 	}
-	return r.each("SELECT d.notification, d.times FROM deliveries d JOIN notifications n ON "+
-		"n.seq = d.notification "+
-		"WHERE n.subject = ?", args{txnID}, func(scan func(...any) error) error {
+	return r.each(q("deliveries"), args{txnID}, func(scan func(...any) error) error {
 		var seq, times int64
 		err := scan(&seq, &times)
 		s.Deliveries[seq] = times
@@ -118,28 +120,26 @@ func (r rows) deliveriesOf(s *Story, txnID string) error {
 	})
 }
 
-func (r rows) entries(where string, a args, row func(Entry) error) error {
-	return r.each("SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash "+
-		"FROM entries "+where, a,
-		func(scan func(...any) error) error {
-			var e Entry
-			var at int64
-			if err := scan(&e.Seq, &at, &e.Kind, &e.Debit, &e.Credit, &e.Amount, &e.Currency,
-				&e.TxnID, &e.Partner,
-				&e.Hash); err != nil {
-				return err
-			}
-			e.At = fromMillis(&at)
-			return row(e)
-		})
+// entries reads those that one of the queries of entries selects.
+func (r rows) entries(query string, a args, row func(Entry) error) error {
+	return r.each(query, a, func(scan func(...any) error) error {
+		var e Entry
+		var at int64
+		err := scan(&e.Seq, &at, &e.Kind, &e.Debit, &e.Credit, &e.Amount, &e.Currency,
+			&e.TxnID, &e.Partner, &e.Hash)
+		if err != nil {
+			return err
+		}
+		e.At = fromMillis(&at)
+		return row(e)
+	})
 }
 
 // tell writes the story in prose.
 func (s *Story) tell(w io.Writer, now time.Time) {
 	if s.Txn == nil {
-		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; what Paytm said about it "+
-			"waits for the payment.\n\n",
-			s.Facts.TxnID)
+		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; "+
+			"what Paytm said about it waits for the payment.\n\n", s.Facts.TxnID)
 		s.tellMessages(w)
 		return
 	}
@@ -155,17 +155,17 @@ func (s *Story) tell(w io.Writer, now time.Time) {
 
 func (s *Story) tellPayment(w io.Writer) {
 	t := s.Txn
-	verb := map[string]string{"success": "paid", "failed": "not paid", "pending": "still " +
-		"pending"}[t.Status]
+	verb := map[string]string{
+		"success": "paid", "failed": "not paid", "pending": "still pending",
+	}[t.Status]
 	mode := ""
 	for _, n := range s.Facts.Notifications {
 		if n.Kind == "payment" && n.Mode != "" {
 			mode = " by " + modeWords(n.Mode)
 		}
 	}
-	fmt.Fprintf(w, "Payment %s\n  %s for order %s, %s%s on %s.\n", t.TxnID, money(t.Amount,
-		t.Currency), t.OrderID,
-		verb, mode, clock(t.PaidAt))
+	fmt.Fprintf(w, "Payment %s\n  %s for order %s, %s%s on %s.\n",
+		t.TxnID, money(t.Amount, t.Currency), t.OrderID, verb, mode, clock(t.PaidAt))
 	if t.Refunded > 0 {
 		fmt.Fprintf(w, "  %s of it went back to the customer.\n", money(t.Refunded, t.Currency))
 	}
@@ -176,8 +176,9 @@ func (s *Story) tellPayment(w io.Writer) {
 
 // modeWords is Paytm's PAYMENTMODE as people call it.
 func modeWords(mode string) string {
-	words := map[string]string{"CC": "credit card", "DC": "debit card", "NB": "net banking",
-		"PPI": "wallet"}
+	words := map[string]string{
+		"CC": "credit card", "DC": "debit card", "NB": "net banking", "PPI": "wallet",
+	}
 	return cmp.Or(words[mode], mode)
 }
 
@@ -196,9 +197,8 @@ func (s *Story) tellConfirmation(w io.Writer, now time.Time) {
 	case c == off && t.Status == "success":
 		fmt.Fprintln(w, "  Not confirmed with Paytm's API: the program doesn't ask for it.")
 	case c == expired:
-		fmt.Fprintf(w, "  Paytm's API knew nothing for 72 hours. A person decides: hissa "+
-			"confirm %s -agree (or -deny) "+
-			"-reason …\n", t.TxnID)
+		fmt.Fprintf(w, "  Paytm's API knew nothing for 72 hours. "+
+			"A person decides: hissa confirm %s -agree (or -deny) -reason …\n", t.TxnID)
 	case c == waiting:
 		fmt.Fprintln(w, "  Paytm's status API has not settled it yet.")
 		if s.Poll != nil {
@@ -219,16 +219,16 @@ func (s *Story) tellMessages(w io.Writer) {
 	for _, times := range s.Deliveries {
 		total += times
 	}
-	fmt.Fprintf(w, "What Paytm sent (%s, %d of them different):\n", plural(total, "message"),
-		len(s.Facts.Notifications))
+	fmt.Fprintf(w, "What Paytm sent (%s, %d of them different):\n",
+		plural(total, "message"), len(s.Facts.Notifications))
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, n := range s.Facts.Notifications {
 		said := n.Unusable
 		if said == "" {
 			said = n.Why
 		}
-		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\n", clock(n.At), n.words(), n.Result,
-			times(s.Deliveries[n.Seq]), said)
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\t%s\n",
+			clock(n.At), n.words(), n.Result, times(s.Deliveries[n.Seq]), said)
 	}
 	tw.Flush()
 	fmt.Fprintln(w)
@@ -315,8 +315,8 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 	if c.Rate.Flat > 0 {
 		rate = "a flat " + rupees(c.Rate.Flat)
 	}
-	fmt.Fprintf(w, "Commission:\n  %s earns %s: %s, under program %d.\n", s.name(c.Partner),
-		rupees(c.Amount), rate, c.Program)
+	fmt.Fprintf(w, "Commission:\n  %s earns %s: %s, under program %d.\n",
+		s.name(c.Partner), rupees(c.Amount), rate, c.Program)
 	if c.Reversed > 0 {
 		fmt.Fprintf(w, "  %s of it is taken back.\n", rupees(c.Reversed))
 	}
@@ -363,8 +363,8 @@ func (s *Story) tellLedger(w io.Writer) {
 	fmt.Fprintln(w, "\nLedger:")
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
 	for _, e := range s.Entries {
-		fmt.Fprintf(tw, "  %d\t%s\t%s\tfrom %s to %s\t%s\t\n", e.Seq, clock(e.At), e.Kind,
-			e.Debit, e.Credit, rupees(e.Amount))
+		fmt.Fprintf(tw, "  %d\t%s\t%s\tfrom %s to %s\t%s\t\n",
+			e.Seq, clock(e.At), e.Kind, e.Debit, e.Credit, rupees(e.Amount))
 	}
 	tw.Flush()
 }
@@ -382,9 +382,10 @@ func (s *Story) record(now time.Time) record {
 		entries = append(entries, entryRecord(e))
 	}
 	for _, a := range s.Facts.Answers {
-		answers = append(answers, record{{"at", rfc3339(a.At)}, {"order_id", a.Asked}, {"result",
-			a.Result},
-			{"definite", a.Definite}, {"text", a.Text}})
+		answers = append(answers, record{
+			{"at", rfc3339(a.At)}, {"order_id", a.Asked}, {"result", a.Result},
+			{"definite", a.Definite}, {"text", a.Text},
+		})
 	}
 	var txn, commission, why any
 	if s.Txn != nil {
@@ -397,11 +398,11 @@ func (s *Story) record(now time.Time) record {
 	if s.Commission != nil {
 		commission = commissionRecord(*s.Commission, now)
 	}
-	return record{{"txn_id", s.Facts.TxnID}, {"transaction", txn}, {"notifications",
-		list(notifications)},
-		{"answers", list(answers)}, {"attributions", list(attributions)}, {"commission",
-			commission}, {"why", why},
-		{"ledger", list(entries)}}
+	return record{
+		{"txn_id", s.Facts.TxnID}, {"transaction", txn}, {"notifications", list(notifications)},
+		{"answers", list(answers)}, {"attributions", list(attributions)},
+		{"commission", commission}, {"why", why}, {"ledger", list(entries)},
+	}
 }
 
 // list is never null in JSON.

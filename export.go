@@ -1,7 +1,7 @@
 package main
 
-// hissa export: the facts and what follows from them, one row a line, for other programs. The field
-// names are a promise; fields may be added at the end.
+// hissa export: the facts and what follows from them, one row a line, for other programs. The
+// field names are a promise; fields may be added at the end.
 
 import (
 	"bufio"
@@ -162,9 +162,10 @@ func partnerRecord(p PartnerRow) record {
 	if p.Rate != (Rate{}) {
 		rate = p.Rate.String()
 	}
-	return record{{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos},
-		{"refs", p.References},
-		{"state", p.State}}
+	return record{
+		{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos},
+		{"refs", p.References}, {"state", p.State},
+	}
 }
 
 func exportPartners(r rows, _ Span, _ time.Time, write func(record) error) error {
@@ -185,15 +186,15 @@ func clickRecord(c Click) record {
 	if counted == "" {
 		counted = "true"
 	}
-	return record{{"id", c.ID}, {"partner", c.Partner}, {"at", rfc3339(c.At)}, {"sub", c.Sub},
-		{"counted", counted}}
+	return record{
+		{"id", c.ID}, {"partner", c.Partner}, {"at", rfc3339(c.At)}, {"sub", c.Sub},
+		{"counted", counted},
+	}
 }
 
 func exportClicks(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT id, partner, at, sub, counted FROM clicks "+
-		"WHERE at >= ? AND at < ? ORDER BY seq", args{from,
-		to}, func(scan func(...any) error) error {
+	return r.each(q("export-clicks"), args{from, to}, func(scan func(...any) error) error {
 		var c Click
 		var at int64
 		if err := scan(&c.ID, &c.Partner, &at, &c.Sub, &c.Counted); err != nil {
@@ -209,28 +210,25 @@ func orderRecord(o Order, customer string) record {
 	if o.Amount > 0 {
 		amount = decimal(o.Amount)
 	}
-	return record{{"order_id", o.ID}, {"click_id", o.ClickID}, {"promo_code", o.Promo},
-		{"customer_id", customer}, {"at", rfc3339(o.At)}, {"amount", amount}}
+	return record{
+		{"order_id", o.ID}, {"click_id", o.ClickID}, {"promo_code", o.Promo},
+		{"customer_id", customer}, {"at", rfc3339(o.At)}, {"amount", amount},
+	}
 }
 
-// exportOrders writes the binding in force of each order; a customer that was forgotten is ”.
+// exportOrders writes the binding in force of each order; a customer that was forgotten is "".
 func exportOrders(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT o.order_id, o.click_id, o.promo_code, coalesce(c.value, ''), o.at, "+
-		"o.amount FROM orders o "+
-		"LEFT JOIN customers c ON c.alias = o.customer WHERE o.at >= ? AND o.at < ? AND NOT "+
-		"EXISTS "+
-		"(SELECT 1 FROM orders n WHERE n.order_id = o.order_id AND n.seq > o.seq) ORDER BY o.seq",
-		args{from, to}, func(scan func(...any) error) error {
-			var o Order
-			var customer string
-			var at int64
-			if err := scan(&o.ID, &o.ClickID, &o.Promo, &customer, &at, &o.Amount); err != nil {
-				return err
-			}
-			o.At = fromMillis(&at)
-			return write(orderRecord(o, customer))
-		})
+	return r.each(q("export-orders"), args{from, to}, func(scan func(...any) error) error {
+		var o Order
+		var customer string
+		var at int64
+		if err := scan(&o.ID, &o.ClickID, &o.Promo, &customer, &at, &o.Amount); err != nil {
+			return err
+		}
+		o.At = fromMillis(&at)
+		return write(orderRecord(o, customer))
+	})
 }
 
 func notificationRecord(n Notification, deliveries int64) record {
@@ -245,59 +243,51 @@ func notificationRecord(n Notification, deliveries int64) record {
 	case "dispute":
 		amount = n.Disputed
 	}
-	return record{{"id", n.Seq}, {"gateway", n.Gateway}, {"received_at", rfc3339(n.At)}, {"kind",
-		n.Kind},
-		{"result", n.Result}, {"txn_id", n.TxnID}, {"deliveries", deliveries}, {"type",
-			n.Type}, {"order_id", n.OrderID},
-		{"status", n.Status}, {"amount", decimal(amount)}, {"why", why}}
+	return record{
+		{"id", n.Seq}, {"gateway", n.Gateway}, {"received_at", rfc3339(n.At)},
+		{"kind", n.Kind}, {"result", n.Result}, {"txn_id", n.TxnID},
+		{"deliveries", deliveries}, {"type", n.Type}, {"order_id", n.OrderID},
+		{"status", n.Status}, {"amount", decimal(amount)}, {"why", why},
+	}
 }
 
 func exportNotifications(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT "+notificationColumns+", coalesce((SELECT times FROM deliveries d WHERE "+
-		"d.notification = n.seq), 1) FROM notifications n WHERE at >= ? AND at < ? ORDER BY "+
-		"seq", args{from, to},
-		func(scan func(...any) error) error {
-			var deliveries int64
-			n, err := scanNotification(func(into ...any) error {
-				return scan(append(into,
-					&deliveries)...)
-			})
-			if err != nil {
-				return err
-			}
-			return write(notificationRecord(n, deliveries))
+	return r.each(q("export-notifications"), args{from, to}, func(scan func(...any) error) error {
+		var deliveries int64
+		n, err := scanNotification(func(into ...any) error {
+			return scan(append(into, &deliveries)...)
 		})
+		if err != nil {
+			return err
+		}
+		return write(notificationRecord(n, deliveries))
+	})
 }
 
 func transactionRecord(t *transaction, deliveries int64, now time.Time) record {
-	return record{{"gateway", t.Gateway}, {"mid", t.MID}, {"txn_id", t.TxnID}, {"order_id",
-		t.OrderID},
-		{"status", t.Status}, {"amount", decimal(t.Amount)}, {"currency", t.Currency}, {"paid_at",
-			rfc3339(t.PaidAt)},
-		{"refunded", decimal(t.Refunded)}, {"partner", t.Partner}, {"basis", t.Basis},
-		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict}, {"deliveries",
-			deliveries}, {"why", t.Why}}
+	return record{
+		{"gateway", t.Gateway}, {"mid", t.MID}, {"txn_id", t.TxnID}, {"order_id", t.OrderID},
+		{"status", t.Status}, {"amount", decimal(t.Amount)}, {"currency", t.Currency},
+		{"paid_at", rfc3339(t.PaidAt)}, {"refunded", decimal(t.Refunded)},
+		{"partner", t.Partner}, {"basis", t.Basis},
+		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict},
+		{"deliveries", deliveries}, {"why", t.Why},
+	}
 }
 
 func exportTransactions(r rows, s Span, now time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT "+transactionColumns+", (SELECT sum(coalesce((SELECT times FROM "+
-		"deliveries d WHERE "+
-		"d.notification = n.seq), 1)) FROM notifications n WHERE n.subject = t.txn_id) FROM "+
-		"transactions t "+
-		"WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at, txn_id", args{from, to},
-		func(scan func(...any) error) error {
-			var deliveries int64
-			t, err := scanTransaction(func(into ...any) error {
-				return scan(append(into,
-					&deliveries)...)
-			})
-			if err != nil {
-				return err
-			}
-			return write(transactionRecord(t, deliveries, now))
+	return r.each(q("export-transactions"), args{from, to}, func(scan func(...any) error) error {
+		var deliveries int64
+		t, err := scanTransaction(func(into ...any) error {
+			return scan(append(into, &deliveries)...)
 		})
+		if err != nil {
+			return err
+		}
+		return write(transactionRecord(t, deliveries, now))
+	})
 }
 
 // Refund is all that was said about one refund, read together.
@@ -312,23 +302,21 @@ type Refund struct {
 }
 
 func refundRecord(r Refund) record {
-	return record{{"gateway", r.Gateway}, {"refund_id", r.ID}, {"txn_id", r.TxnID},
+	return record{
+		{"gateway", r.Gateway}, {"refund_id", r.ID}, {"txn_id", r.TxnID},
 		{"order_id", r.OrderID}, {"amount", decimal(r.Amount)}, {"currency", "INR"},
-		{"matched", r.Matched}, {"state", r.State}}
+		{"matched", r.Matched}, {"state", r.State},
+	}
 }
 
 func exportRefunds(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT n.gateway, n.refund_id, n.txn_id, max(n.order_id), max(n.refund), "+
-		"t.id IS NOT NULL, max(n.event = 'succeeded'), max(n.event = 'refused') "+
-		"FROM notifications n LEFT JOIN transactions t ON t.txn_id = n.txn_id "+
-		"WHERE n.kind = 'refund' AND n.unusable = '' GROUP BY n.gateway, n.txn_id, n.refund_id "+
-		"HAVING coalesce(t.paid_at, min(n.at)) >= ? AND coalesce(t.paid_at, min(n.at)) < ? "+
-		"ORDER BY min(n.seq)", args{from, to}, func(scan func(...any) error) error {
+	return r.each(q("export-refunds"), args{from, to}, func(scan func(...any) error) error {
 		var f Refund
 		var succeeded, refused bool
-		if err := scan(&f.Gateway, &f.ID, &f.TxnID, &f.OrderID, &f.Amount, &f.Matched, &succeeded,
-			&refused); err != nil {
+		err := scan(&f.Gateway, &f.ID, &f.TxnID, &f.OrderID, &f.Amount, &f.Matched,
+			&succeeded, &refused)
+		if err != nil {
 			return err
 		}
 		f.State = "accepted"
@@ -345,53 +333,53 @@ func exportRefunds(r rows, s Span, _ time.Time, write func(record) error) error 
 }
 
 func attributionRecord(txnID string, c Candidate) record {
-	return record{{"txn_id", txnID}, {"basis", c.Basis}, {"value", c.Value}, {"partner", c.Partner},
-		{"verdict", c.Verdict}, {"counts", c.counts}}
+	return record{
+		{"txn_id", txnID}, {"basis", c.Basis}, {"value", c.Value}, {"partner", c.Partner},
+		{"verdict", c.Verdict}, {"counts", c.counts},
+	}
 }
 
 func exportAttributions(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.each("SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts FROM "+
-		"transactions t "+
-		"JOIN attributions a ON a.txn = t.id WHERE t.paid_at >= ? AND t.paid_at < ? ORDER BY "+
-		"t.paid_at, t.txn_id, a.rank",
-		args{from, to}, func(scan func(...any) error) error {
-			var txnID string
-			var c Candidate
-			if err := scan(&txnID, &c.Basis, &c.Value, &c.Partner, &c.Verdict,
-				&c.counts); err != nil {
-				return err
-			}
-			return write(attributionRecord(txnID, c))
-		})
+	return r.each(q("export-attributions"), args{from, to}, func(scan func(...any) error) error {
+		var txnID string
+		var c Candidate
+		err := scan(&txnID, &c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
+		if err != nil {
+			return err
+		}
+		return write(attributionRecord(txnID, c))
+	})
 }
 
 func commissionRecord(c Commission, now time.Time) record {
 	state, blocks := c.State(now)
-	return record{{"txn_id", c.TxnID}, {"partner", c.Partner}, {"amount", decimal(c.Amount)},
-		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state}, {"blocks",
-			blocks},
-		{"basis", c.Basis}, {"rate", c.Rate.String()}, {"program", c.Program}, {"paid_at",
-			rfc3339(c.PaidAt)},
-		{"due_at", rfc3339(c.DueAt)}}
+	return record{
+		{"txn_id", c.TxnID}, {"partner", c.Partner}, {"amount", decimal(c.Amount)},
+		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state},
+		{"blocks", blocks}, {"basis", c.Basis}, {"rate", c.Rate.String()},
+		{"program", c.Program}, {"paid_at", rfc3339(c.PaidAt)}, {"due_at", rfc3339(c.DueAt)},
+	}
 }
 
 func exportCommissions(r rows, s Span, now time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.commissions("WHERE c.paid_at >= ? AND c.paid_at < ? ORDER BY c.paid_at, t.txn_id",
-		args{from, to},
-		func(c Commission) error { return write(commissionRecord(c, now)) })
+	return r.commissions(q("export-commissions"), args{from, to}, func(c Commission) error {
+		return write(commissionRecord(c, now))
+	})
 }
 
 func entryRecord(e Entry) record {
-	return record{{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind}, {"debit", e.Debit},
-		{"credit", e.Credit},
-		{"amount", decimal(e.Amount)}, {"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash",
-			hex.EncodeToString(e.Hash)}}
+	return record{
+		{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind},
+		{"debit", e.Debit}, {"credit", e.Credit}, {"amount", decimal(e.Amount)},
+		{"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash", hex.EncodeToString(e.Hash)},
+	}
 }
 
 func exportLedger(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
-	return r.entries("WHERE at >= ? AND at < ? ORDER BY seq", args{from, to},
-		func(e Entry) error { return write(entryRecord(e)) })
+	return r.entries(q("export-ledger"), args{from, to}, func(e Entry) error {
+		return write(entryRecord(e))
+	})
 }

@@ -5,7 +5,8 @@ package main
 
 import "time"
 
-// Notification is one distinct inbound message as the store keeps it. Amounts are paise; times UTC.
+// Notification is one distinct inbound message as the store keeps it. Amounts are
+// paise; times UTC.
 type Notification struct {
 	Seq        int64
 	At         time.Time // first receipt

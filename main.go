@@ -1,5 +1,6 @@
-// Hissa receives Paytm's payment webhooks, proves them genuine, works out which partner brought the
-// sale, and books that partner's commission exactly once per TXNID, with a reason anybody can read.
+// Hissa receives Paytm's payment webhooks, proves them genuine, works out which partner brought
+// the sale, and books that partner's commission exactly once per TXNID, with a reason that anybody
+// can read.
 //
 // Start reading at webhook.go (one message, from bytes to books), then attribution.go (what the
 // facts of a payment come to) and store.go (the one writer).
@@ -71,14 +72,15 @@ type noError struct{ text string }
 func (e noError) Error() string { return e.text }
 
 func commands() []command {
-	return []command{demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand,
-		confirmCommand,
-		explainCommand, exportCommand, verifyCommand, backupCommand, versionCommand}
+	return []command{
+		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
+		explainCommand, exportCommand, verifyCommand, backupCommand, versionCommand,
+	}
 }
 
 func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(arguments) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"},
-		arguments[0]) {
+	words := []string{"help", "-h", "-help", "--help"}
+	if len(arguments) == 0 || slices.Contains(words, arguments[0]) {
 		if len(arguments) > 1 && arguments[0] == "help" {
 			return run([]string{arguments[1], "-h"}, stdin, stdout, stderr)
 		}
@@ -119,15 +121,12 @@ func newCall(cmd command, stdin io.Reader, stdout, stderr io.Writer) *call {
 }
 
 func (c *call) parseAndRun(arguments []string) error {
-	if slices.ContainsFunc(arguments, func(a string) bool {
-		return a == "-h" || a == "-help" ||
-			a == "--help"
-	}) {
-		c.args = arguments
+	c.args = arguments
+	asksHelp := func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }
+	if slices.ContainsFunc(arguments, asksHelp) {
 		c.help(c.stdout)
 		return nil
 	}
-	c.args = arguments
 	return c.command.run(c)
 }
 
@@ -155,22 +154,22 @@ func (c *call) exactly(n int) error {
 		return err
 	}
 	if len(c.args) != n {
-		return usageError{fmt.Sprintf("%s takes %s, not %d", c.command.name, plural(int64(n),
-			"argument"), len(c.args))}
+		return usageError{fmt.Sprintf("%s takes %s, not %d",
+			c.command.name, plural(int64(n), "argument"), len(c.args))}
 	}
 	return nil
 }
 
 func (c *call) help(w io.Writer) {
-	fmt.Fprintf(w, "hissa %s %s\n\n%s\n", c.command.name, c.command.usage,
-		strings.TrimSpace(c.command.long))
+	fmt.Fprintf(w, "hissa %s %s\n\n%s\n",
+		c.command.name, c.command.usage, strings.TrimSpace(c.command.long))
 	if c.command.config {
-		fmt.Fprint(w, "\n-config FILE names the configuration; hissa.toml in the working "+
-			"directory without it.\n")
+		fmt.Fprint(w, "\n-config FILE names the configuration; "+
+			"hissa.toml in the working directory without it.\n")
 	}
 	if c.command.reading {
-		fmt.Fprint(w, "-json writes JSON, in the field names of hissa export, with the same "+
-			"exit code.\n")
+		fmt.Fprint(w, "-json writes JSON, in the field names of hissa export, "+
+			"with the same exit code.\n")
 	}
 }
 
@@ -242,8 +241,9 @@ func (c *Config) storeOptions(create bool) StoreOptions {
 func (c *Config) program() Program {
 	return Program{
 		Rate:       Rate{BPS: c.Commission.RateBPS, Flat: c.Commission.Flat},
-		ExcludeTax: c.Commission.ExcludeTaxBPS, Hold: c.Commission.Hold, Window: c.Attribution.Window,
-		Model: c.Attribution.Model, Precedence: c.Attribution.Precedence, Lifetime: c.Attribution.Lifetime,
+		ExcludeTax: c.Commission.ExcludeTaxBPS, Hold: c.Commission.Hold,
+		Window: c.Attribution.Window, Model: c.Attribution.Model,
+		Precedence: c.Attribution.Precedence, Lifetime: c.Attribution.Lifetime,
 		Confirm: c.Paytm.Confirm, OrderSuffix: c.Paytm.OrderSuffix,
 	}
 }
@@ -298,8 +298,8 @@ func listenAndServe(ctx context.Context, config *Config, store *Store, log *slog
 		return err
 	}
 	if added {
-		log.Info("new terms: they count for payments from now on", "rate",
-			config.program().Rate.String())
+		log.Info("new terms: they count for payments from now on",
+			"rate", config.program().Rate.String())
 	}
 	listener, err := net.Listen("tcp", config.Listen)
 	if err != nil {
@@ -310,32 +310,33 @@ func listenAndServe(ctx context.Context, config *Config, store *Store, log *slog
 }
 
 // serveOn answers on a listener and asks Paytm's API, until ctx ends or the disk fails.
-func serveOn(ctx context.Context, listener net.Listener, config *Config, store *Store,
-	log *slog.Logger) error {
+func serveOn(
+	ctx context.Context, listener net.Listener, config *Config, store *Store, log *slog.Logger,
+) error {
 	s := &server{config: config, store: store, log: log}
+	c := &confirmer{
+		store: store, api: config.api(), mid: config.Paytm.MID, log: log, counts: &s.counts,
+	}
 	asking, stopAsking := context.WithCancel(context.Background())
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		(&confirmer{store: store, api: config.api(), mid: config.Paytm.MID, log: log,
-			counts: &s.counts}).run(asking)
+		c.run(asking)
 	}()
 	defer func() { stopAsking(); <-asked }()
 
 	web := s.httpServer()
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
-	log.Info("serving", "listen", listener.Addr().String(), "public_url", config.URLFor(), "mid",
-		config.Paytm.MID,
-		"environment", config.Paytm.Environment)
+	log.Info("serving", "listen", listener.Addr().String(), "public_url", config.URLFor(),
+		"mid", config.Paytm.MID, "environment", config.Paytm.Environment)
 	select {
 	case err := <-failed:
 		return err
 	case <-store.broken:
 		_ = web.Close()
-		return errors.New("the disk failed while storing: nothing that was acknowledged is " +
-			"lost; start again, and " +
-			"look at the disk (dmesg)")
+		return errors.New("the disk failed while storing: " +
+			"nothing that was acknowledged is lost; start again, and look at the disk (dmesg)")
 	case <-ctx.Done():
 	}
 	log.Info("stopping: requests inside are answered first")

@@ -3,6 +3,7 @@ package main
 // Health and metrics, for an operator's monitor.
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -22,9 +23,10 @@ type counters struct {
 }
 
 var (
-	resultNames = []string{resultIgnored, resultReview, resultDuplicate, resultConflict,
-		resultCredited,
-		resultUnattributed, resultRecorded}
+	resultNames = []string{
+		resultIgnored, resultReview, resultDuplicate, resultConflict,
+		resultCredited, resultUnattributed, resultRecorded,
+	}
 	refusalStatuses = []int{400, 401, 413, 415, 422, 503}
 )
 
@@ -62,9 +64,10 @@ func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
 	err := s.store.write(r.Context(), s.store.payments, func(*tx) error { return nil })
 	if err != nil {
 		s.log.Error("not ready", "cause", err.Error())
-		return reply(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable",
-			"reason": "the database " +
-				"can't be written: the log says why"})
+		return reply(w, http.StatusServiceUnavailable, map[string]string{
+			"status": "unavailable",
+			"reason": "the database can't be written: the log says why",
+		})
 	}
 	return reply(w, http.StatusOK, map[string]string{"status": "ready"})
 }
@@ -83,47 +86,59 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 		return errKey
 	}
 	var b strings.Builder
-	metric := func(name, kind, help string) {
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	s.counts.write(&b)
+	if err := s.writeQuestions(r.Context(), &b); err != nil {
+		return err
 	}
-	metric("hissa_webhooks_total", "counter", "Genuine messages by the result they were "+
-		"answered with.")
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	_, _ = w.Write([]byte(b.String()))
+	return nil
+}
+
+// metric begins a metric in Prometheus's text format.
+func metric(b *strings.Builder, name, kind, help string) {
+	fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+func (c *counters) write(b *strings.Builder) {
+	metric(b, "hissa_webhooks_total", "counter",
+		"Genuine messages by the result they were answered with.")
 	for i, name := range resultNames {
-		fmt.Fprintf(&b, "hissa_webhooks_total{result=%q} %d\n", name, s.counts.results[i].Load())
+		fmt.Fprintf(b, "hissa_webhooks_total{result=%q} %d\n", name, c.results[i].Load())
 	}
-	metric("hissa_refused_total", "counter", "Requests refused, by status.")
+	metric(b, "hissa_refused_total", "counter", "Requests refused, by status.")
 	for i, status := range refusalStatuses {
-		fmt.Fprintf(&b, "hissa_refused_total{status=\"%d\"} %d\n", status,
-			s.counts.refusals[i].Load())
+		fmt.Fprintf(b, "hissa_refused_total{status=\"%d\"} %d\n", status, c.refusals[i].Load())
 	}
-	metric("hissa_clicks_total", "counter", "Visits through partners' links, by whether they "+
-		"count.")
-	fmt.Fprintf(&b, "hissa_clicks_total{counted=\"yes\"} %d\nhissa_clicks_total{counted=\"no\"} "+
-		"%d\n",
-		s.counts.clicks.Load(), s.counts.uncounted.Load())
-	metric("hissa_clicks_lost_total", "counter", "Visits that could not be stored.")
-	fmt.Fprintf(&b, "hissa_clicks_lost_total %d\n", s.counts.clicksLost.Load())
-	metric("hissa_questions_total", "counter", "Questions to Paytm's API, by whether an answer "+
-		"came.")
-	fmt.Fprintf(&b, "hissa_questions_total{answered=\"yes\"} "+
-		"%d\nhissa_questions_total{answered=\"no\"} %d\n",
-		s.counts.answered.Load(), s.counts.unanswered.Load())
+	metric(b, "hissa_clicks_total", "counter",
+		"Visits through partners' links, by whether they count.")
+	fmt.Fprintf(b, "hissa_clicks_total{counted=\"yes\"} %d\n", c.clicks.Load())
+	fmt.Fprintf(b, "hissa_clicks_total{counted=\"no\"} %d\n", c.uncounted.Load())
+	metric(b, "hissa_clicks_lost_total", "counter", "Visits that could not be stored.")
+	fmt.Fprintf(b, "hissa_clicks_lost_total %d\n", c.clicksLost.Load())
+	metric(b, "hissa_questions_total", "counter",
+		"Questions to Paytm's API, by whether an answer came.")
+	fmt.Fprintf(b, "hissa_questions_total{answered=\"yes\"} %d\n", c.answered.Load())
+	fmt.Fprintf(b, "hissa_questions_total{answered=\"no\"} %d\n", c.unanswered.Load())
+}
+
+// writeQuestions tells how many payments wait for the API's word, and how late the oldest
+// question is.
+func (s *server) writeQuestions(ctx context.Context, b *strings.Builder) error {
 	var waits, oldest int64
-	if err := s.store.read(r.Context(), func(rows rows) error {
-		return rows.one("SELECT count(*), coalesce(min(next_at), 0) FROM polls", nil, &waits,
-			&oldest)
+	if err := s.store.read(ctx, func(r rows) error {
+		return r.one(q("overdue-polls"), nil, &waits, &oldest)
 	}); err != nil {
 		return err
 	}
-	metric("hissa_unconfirmed", "gauge", "Payments that wait for the API's word.")
-	fmt.Fprintf(&b, "hissa_unconfirmed %d\n", waits)
-	metric("hissa_question_overdue_seconds", "gauge", "How late the oldest question to the API is.")
+	metric(b, "hissa_unconfirmed", "gauge", "Payments that wait for the API's word.")
+	fmt.Fprintf(b, "hissa_unconfirmed %d\n", waits)
+	metric(b, "hissa_question_overdue_seconds", "gauge",
+		"How late the oldest question to the API is.")
 	overdue := 0.0
 	if oldest > 0 {
 		overdue = max(0, s.store.now().Sub(time.UnixMilli(oldest)).Seconds())
 	}
-	fmt.Fprintf(&b, "hissa_question_overdue_seconds %g\n", overdue)
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-	_, _ = w.Write([]byte(b.String()))
+	fmt.Fprintf(b, "hissa_question_overdue_seconds %g\n", overdue)
 	return nil
 }

@@ -26,6 +26,7 @@ type books struct {
 	*Store
 	mu   sync.Mutex
 	time time.Time
+	real func() time.Time // when not nil, the clock
 }
 
 // noon is when tests begin: 22 November 2026, 12:00 IST.
@@ -57,7 +58,17 @@ func (b *books) ctx() context.Context { return context.Background() }
 func (b *books) clockNow() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.real != nil {
+		return b.real()
+	}
 	return b.time
+}
+
+// setClock replaces the clock that is turned by hand.
+func (b *books) setClock(clock func() time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.real = clock
 }
 
 func (b *books) wait(d time.Duration) {

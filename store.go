@@ -3,10 +3,10 @@ package main
 // SQLite: opening, migrating, and the one writer.
 //
 // Everything that changes the books goes through write: the caller's work is queued, one goroutine
-// takes all that has gathered, runs each piece in a savepoint of one BEGIN IMMEDIATE, commits once,
-// and only then tells every caller. So one fsync covers many callers, and nobody is answered before
-// what they were told is on the disk. There is no timer: while one batch is being synced the next
-// one gathers. Reads use connections of their own and never wait for the writer.
+// takes all that has gathered, runs each piece in a savepoint of one BEGIN IMMEDIATE, commits
+// once, and only then tells every caller. So one fsync covers many callers, and nobody is answered
+// before what they were told is on the disk. There is no timer: while one batch is being synced
+// the next one gathers. Reads use connections of their own and never wait for the writer.
 
 import (
 	"context"
@@ -28,14 +28,16 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-//go:embed schema/*.sql
+// schemaFiles are the migrations, by number; schema/queries.sql is none.
+//
+//go:embed schema/0*.sql
 var schemaFiles embed.FS
 
 const (
 	applicationID = 0x48495353 // "HISS", so that no other program's database is taken for ours
 
-	// Before 3.51.3 SQLite could lose committed rows when a WAL was reset while a second connection
-	// was open (sqlite.org/wal.html, "the WAL-reset bug").
+	// Before 3.51.3 SQLite could lose committed rows when a WAL was reset while a second
+	// connection was open (sqlite.org/wal.html, "the WAL-reset bug").
 	oldestSQLite = 3_051_003
 
 	paymentQueue = 1024 // webhooks, orders, answers that may wait; one more is told to come back
@@ -95,11 +97,13 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 	s := &Store{
 		path: path, mid: o.MID, clock: o.Clock,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),
-		stop: make(chan struct{}), stopped: make(chan struct{}), broken: make(chan struct{}), wake: make(chan struct{}, 1),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+		broken: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	var err error
-	if s.write1, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)", "foreign_keys(1)",
-		"trusted_schema(0)", "cache_size(-20000)")); err != nil {
+	s.write1, err = sql.Open("sqlite", dsn(path,
+		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)"))
+	if err != nil {
 		return nil, err
 	}
 	s.write1.SetMaxOpenConns(1)
@@ -115,8 +119,8 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 	return s, nil
 }
 
-// prepareFile makes a new database readable by its owner only, before SQLite first opens it. A live
-// database is never opened here: closing such a handle would drop SQLite's locks.
+// prepareFile makes a new database readable by its owner only, before SQLite first opens it. A
+// live database is never opened here: closing such a handle would drop SQLite's locks.
 func prepareFile(path string, create bool) error {
 	_, err := os.Stat(path)
 	switch {
@@ -125,15 +129,13 @@ func prepareFile(path string, create bool) error {
 	case !errors.Is(err, os.ErrNotExist):
 		return configError{fmt.Errorf("database %s: %w", path, err)}
 	case !create:
-		return configError{fmt.Errorf("no database at %s: hissa serve makes one; or set "+
-			"database in "+
-			"the configuration to where it is", path)}
+		return configError{fmt.Errorf("no database at %s: hissa serve makes one; "+
+			"or set database in the configuration to where it is", path)}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return configError{fmt.Errorf("database %s can't be made: %w: make its folder, writable "+
-			"by "+
-			"the user that runs hissa", path, err)}
+		return configError{fmt.Errorf("database %s can't be made: %w: "+
+			"make its folder, writable by the user that runs hissa", path, err)}
 	}
 	return f.Close()
 }
@@ -151,8 +153,8 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 		return nil, unopenable(s.path, err)
 	}
 	w := &writer{store: s, rows: rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}}
-	for _, step := range []func() error{w.useWAL, w.assertDurable,
-		func() error { return w.migrate(o) }} {
+	migrate := func() error { return w.migrate(o) }
+	for _, step := range []func() error{w.useWAL, w.assertDurable, migrate} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
@@ -163,9 +165,8 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 // unopenable explains why SQLite refuses a file.
 func unopenable(path string, err error) error {
 	if code := sqliteCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
-		return configError{fmt.Errorf("%s is not a whole SQLite database (%w): put your last "+
-			"backup in "+
-			"its place; hissa never starts empty instead", path, err)}
+		return configError{fmt.Errorf("%s is not a whole SQLite database (%w): "+
+			"put your last backup in its place; hissa never starts empty instead", path, err)}
 	}
 	return fmt.Errorf("database %s: %w", path, err)
 }
@@ -189,11 +190,13 @@ func (w *writer) useWAL() error {
 func (w *writer) assertDurable() error {
 	var version, mode string
 	var sync int
-	if err := w.one("SELECT sqlite_version()", nil, &version); err != nil {
+	if err := w.one(q("sqlite-version"), nil, &version); err != nil {
 		return unopenable(w.store.path, err)
 	}
-	if err := errors.Join(w.one("PRAGMA journal_mode", nil, &mode),
-		w.one("PRAGMA synchronous", nil, &sync)); err != nil {
+	if err := errors.Join(
+		w.one("PRAGMA journal_mode", nil, &mode),
+		w.one("PRAGMA synchronous", nil, &sync),
+	); err != nil {
 		return unopenable(w.store.path, err)
 	}
 	switch {
@@ -201,9 +204,9 @@ func (w *writer) assertDurable() error {
 		return configError{fmt.Errorf("SQLite %s is inside, 3.51.3 or newer is needed: "+
 			"build hissa with the go.mod it came with", version)}
 	case mode != "wal" || sync != 2:
-		return configError{fmt.Errorf("database %s: journal mode %s and synchronous %d, want "+
-			"wal and "+
-			"2: put it on a local disk (no network share)", w.store.path, mode, sync)}
+		return configError{fmt.Errorf("database %s: journal mode %s and synchronous %d, "+
+			"want wal and 2: put it on a local disk (no network share)",
+			w.store.path, mode, sync)}
 	}
 	return nil
 }
@@ -248,26 +251,28 @@ func (w *writer) migrate(o StoreOptions) error {
 // schemaVersion is how many of the migrations the database has seen; newest is how many there are.
 func (w *writer) schemaVersion(newest int) (int, error) {
 	var have, app, objects int
-	if err := errors.Join(w.one("PRAGMA user_version", nil, &have), w.one("PRAGMA application_id",
-		nil, &app),
-		w.one("SELECT count(*) FROM sqlite_schema", nil, &objects)); err != nil {
+	if err := errors.Join(
+		w.one("PRAGMA user_version", nil, &have),
+		w.one("PRAGMA application_id", nil, &app),
+		w.one(q("count-schema-objects"), nil, &objects),
+	); err != nil {
 		return 0, unopenable(w.store.path, err)
 	}
 	switch {
 	case app != applicationID && objects > 0:
-		return 0, configError{fmt.Errorf("%s belongs to another program: set database in the "+
-			"configuration to a file of Hissa's own", w.store.path)}
+		return 0, configError{fmt.Errorf("%s belongs to another program: "+
+			"set database in the configuration to a file of Hissa's own", w.store.path)}
 	case have > newest:
-		return 0, configError{fmt.Errorf("%s was written by a newer Hissa (schema %d, this one "+
-			"knows %d): "+
-			"install that version again", w.store.path, have, newest)}
+		return 0, configError{fmt.Errorf("%s was written by a newer Hissa "+
+			"(schema %d, this one knows %d): install that version again",
+			w.store.path, have, newest)}
 	}
 	return have, nil
 }
 
 func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
-	var have int
-	if err := w.one("PRAGMA user_version", nil, &have); err != nil { // another process may have been first
+	var have int // read again: another process may have been first
+	if err := w.one("PRAGMA user_version", nil, &have); err != nil {
 		return err
 	}
 	for i := have; i < len(files); i++ {
@@ -284,9 +289,7 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 	for name, value := range map[string]string{
 		"environment": o.Environment, "mid": o.MID, "customer_salt": randomText(),
 	} {
-		if _, err := w.conn.ExecContext(w.ctx, "INSERT INTO settings VALUES (?, ?) ON CONFLICT "+
-			"DO NOTHING",
-			name, value); err != nil {
+		if _, err := w.conn.ExecContext(w.ctx, q("insert-setting"), name, value); err != nil {
 			return err
 		}
 	}
@@ -295,17 +298,17 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 
 // compareClaim refuses a database that was made for another shop or another environment.
 func (w *writer) compareClaim(o StoreOptions) error {
-	for _, set := range []struct{ name, want string }{{"environment", o.Environment}, {"mid",
-		o.MID}} {
+	for _, set := range []struct{ name, want string }{
+		{"environment", o.Environment},
+		{"mid", o.MID},
+	} {
 		var have string
-		if err := w.one("SELECT value FROM settings WHERE name = ?", args{set.name},
-			&have); err != nil {
+		if err := w.one(q("setting"), args{set.name}, &have); err != nil {
 			return err
 		}
 		if have != set.want {
-			return configError{fmt.Errorf("%s holds the books of %s %q, the configuration says "+
-				"%q: "+
-				"set database to another file, or paytm.%s back to %q",
+			return configError{fmt.Errorf("%s holds the books of %s %q, the configuration "+
+				"says %q: set database to another file, or paytm.%s back to %q",
 				w.store.path, set.name, have, set.want, set.name, have)}
 		}
 	}
@@ -386,8 +389,8 @@ func (s *Store) run(w *writer) {
 	}
 }
 
-// gather waits for the first piece of work, then takes whatever else has queued: payments first, and
-// clicks up to a limit of their own, so that neither lane starves the other.
+// gather waits for the first piece of work, then takes whatever else has queued: payments first,
+// and clicks up to a limit of their own, so that neither lane starves the other.
 func (s *Store) gather() []*job {
 	var batch []*job
 	take := func(lane chan *job, limit int) {
@@ -440,7 +443,8 @@ func (w *writer) attempt(batch []*job) (err error) {
 	defer func() {
 		if err != nil {
 			w.terms = nil
-			_ = w.exec("ROLLBACK") // SQLite may have rolled back by itself; either way it is undone
+			// SQLite may have rolled back by itself; either way it is undone.
+			_ = w.exec("ROLLBACK")
 		}
 	}()
 	if err := w.refresh(); err != nil {
@@ -459,13 +463,14 @@ func (w *writer) attempt(batch []*job) (err error) {
 				return err
 			}
 		}
-		if code := sqliteCode(j.err); code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR {
+		code := sqliteCode(j.err)
+		if code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR {
 			return j.err
 		}
 	}
 	if w.head.seq != start {
-		if err := w.exec("UPDATE head SET seq = ?, hash = ?, terms = ?",
-			w.head.seq, w.head.hash, w.head.terms); err != nil {
+		err := w.exec(q("move-head"), w.head.seq, w.head.hash, w.head.terms)
+		if err != nil {
 			return err
 		}
 	}
@@ -475,8 +480,8 @@ func (w *writer) attempt(batch []*job) (err error) {
 // refresh reads the head, and the terms when another process or a rolled back batch moved them.
 func (w *writer) refresh() error {
 	w.head = head{}
-	if err := w.one("SELECT seq, hash, terms FROM head", nil,
-		&w.head.seq, &w.head.hash, &w.head.terms); err != nil {
+	err := w.one(q("head"), nil, &w.head.seq, &w.head.hash, &w.head.terms)
+	if err != nil {
 		return err
 	}
 	if w.terms != nil && w.from == w.head.terms {
@@ -496,7 +501,8 @@ func (w *writer) inSavepoint(do func(*tx) error) (err error) {
 	if err := w.exec("SAVEPOINT piece"); err != nil {
 		return err
 	}
-	if err = recovered(func() error { return do(&tx{writer: w, now: w.store.now()}) }); err != nil {
+	err = recovered(func() error { return do(&tx{writer: w, now: w.store.now()}) })
+	if err != nil {
 		return errors.Join(err, w.exec("ROLLBACK TO piece"), w.exec("RELEASE piece"))
 	}
 	return w.exec("RELEASE piece")
@@ -531,8 +537,8 @@ func sqliteCode(err error) int {
 	return 0
 }
 
-// rows reads and writes on one connection. With a statement cache (the writer's) every statement is
-// prepared once; without one (a reader's) it is prepared each time.
+// rows reads and writes on one connection. With a statement cache (the writer's) every statement
+// is prepared once; without one (a reader's) it is prepared each time.
 type rows struct {
 	ctx   context.Context
 	conn  *sql.Conn
@@ -623,7 +629,7 @@ func (s *Store) Terms(ctx context.Context) (*Terms, error) {
 	var terms *Terms
 	err := s.read(ctx, func(r rows) error {
 		var from int64
-		if err := r.one("SELECT terms FROM head", nil, &from); err != nil {
+		if err := r.one(q("newest-terms"), nil, &from); err != nil {
 			return err
 		}
 		if c := s.cached.Load(); c != nil && c.from == from {

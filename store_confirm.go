@@ -1,16 +1,16 @@
 package main
 
-// The store's side of confirmation: which transactions the gateway's API is still to be asked about,
-// and what it answered. The schedule lives in the database, so a restart forgets nothing.
+// The store's side of confirmation: which transactions the gateway's API is still to be asked
+// about, and what it answered. The schedule lives in the database, so a restart forgets nothing.
 
 import (
 	"context"
 	"time"
 )
 
-// ladder is when to ask again after an answer that settled nothing, counted from the first receipt:
-// Paytm's own recommendation (its page on late notifications). After the last step the confirmation
-// has expired, and only a new message asks again.
+// ladder is when to ask again after an answer that settled nothing, counted from the first
+// receipt: Paytm's own recommendation (its page on late notifications). After the last step the
+// confirmation has expired, and only a new message asks again.
 var ladder = []time.Duration{
 	15 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 	48 * time.Hour, 72 * time.Hour,
@@ -35,15 +35,13 @@ func backoff(tries int) time.Duration {
 // unless nothing depends on its answer.
 func (t *tx) askAtOnce(txn *transaction, p Position) error {
 	if p.Confirmation == off {
-		return t.exec("DELETE FROM polls WHERE txn = ?", txn.ID)
+		return t.exec(q("never-ask"), txn.ID)
 	}
 	select {
 	case t.store.wake <- struct{}{}:
 	default:
 	}
-	return t.exec("INSERT INTO polls VALUES (?, ?, 0, '') ON CONFLICT DO UPDATE SET next_at = "+
-		"excluded.next_at",
-		txn.ID, t.now.UnixMilli())
+	return t.exec(q("ask"), txn.ID, t.now.UnixMilli())
 }
 
 // Poll is a transaction to ask about, with every order its messages name.
@@ -59,33 +57,33 @@ type Poll struct {
 func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 	var polls []Poll
 	err := s.read(ctx, func(r rows) error {
-		if err := r.each("SELECT p.txn, t.txn_id, p.tries, p.next_at FROM polls p JOIN "+
-			"transactions t ON t.id = p.txn "+
-			"WHERE p.next_at <= ? ORDER BY p.next_at LIMIT ?", args{s.now().UnixMilli(), limit},
-			func(scan func(...any) error) error {
-				var p Poll
-				err := scan(&p.Txn, &p.TxnID, &p.Tries, &p.next)
-				polls = append(polls, p)
-				return err
-			}); err != nil {
+		due := args{s.now().UnixMilli(), limit}
+		err := r.each(q("due-polls"), due, func(scan func(...any) error) error {
+			var p Poll
+			err := scan(&p.Txn, &p.TxnID, &p.Tries, &p.next)
+			polls = append(polls, p)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		for i := range polls {
-			if err := r.each("SELECT DISTINCT order_id FROM notifications WHERE subject = ? AND "+
-				"kind = 'payment' "+
-				"AND unusable = '' ORDER BY "+
-				"order_id", args{polls[i].TxnID}, func(scan func(...any) error) error {
-				var order string
-				err := scan(&order)
-				polls[i].Orders = append(polls[i].Orders, order)
-				return err
-			}); err != nil {
+			if err := r.ordersToAsk(&polls[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	return polls, err
+}
+
+func (r rows) ordersToAsk(p *Poll) error {
+	return r.each(q("orders-to-ask"), args{p.TxnID}, func(scan func(...any) error) error {
+		var order string
+		err := scan(&order)
+		p.Orders = append(p.Orders, order)
+		return err
+	})
 }
 
 // RecordAnswers books what the API said about a transaction, one answer an order asked about, and
@@ -96,15 +94,19 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		if err != nil {
 			return err
 		}
+		if txn == nil {
+			return errNotFound
+		}
 		if err := t.fixIfDue(txn); err != nil {
 			return err
 		}
 		final := false
 		for _, a := range answers {
 			final = final || a.Definite
-			if _, err := t.book("answers", t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID,
-				a.Amount,
-				a.Reference, a.POS, a.Code, a.Text, a.Definite); err != nil {
+			if _, err := t.book("answers",
+				t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID, a.Amount,
+				a.Reference, a.POS, a.Code, a.Text, a.Definite,
+			); err != nil {
 				return err
 			}
 		}
@@ -114,19 +116,15 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		}
 		next, ok := nextStep(txn.FirstAt, t.now)
 		if final && position.Confirmation != waiting || !ok {
-			return t.exec("DELETE FROM polls WHERE txn = ? AND next_at = ?", txn.ID, p.next)
+			return t.exec(q("answered"), txn.ID, p.next)
 		}
-		return t.exec("UPDATE polls SET next_at = ?, tries = 0, error = '' WHERE txn = ? AND "+
-			"next_at = ?",
-			next.UnixMilli(), txn.ID, p.next)
+		return t.exec(q("ask-later"), next.UnixMilli(), txn.ID, p.next)
 	})
 }
 
 // PollFailed notes that the API could not be asked, and when to try again.
 func (s *Store) PollFailed(ctx context.Context, p Poll, cause string, wait time.Duration) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
-		return t.exec("UPDATE polls SET next_at = ?, tries = tries + 1, error = ? WHERE txn = ? "+
-			"AND next_at = ?",
-			t.now.Add(wait).UnixMilli(), cause, p.Txn, p.next)
+		return t.exec(q("ask-again"), t.now.Add(wait).UnixMilli(), cause, p.Txn, p.next)
 	})
 }

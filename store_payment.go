@@ -36,11 +36,13 @@ var (
 	errOrderTaken = errors.New("a success for this order is stored: its binding stays")
 )
 
-// Receive books a genuine message and answers with its result. subscription is the gateway's own id
-// of the customer's subscription, "" when the message names none; it is kept apart from the facts.
-// When Receive returns without an error, message, decision and ledger entries are on the disk.
-func (s *Store) Receive(ctx context.Context, n Notification, subscription string,
-	body []byte) (string, error) {
+// Receive books a genuine message and answers with its result. subscription is the
+// gateway's own id of the customer's subscription, "" when the message names none; it
+// is kept apart from the facts. When Receive returns without an error, message,
+// decision and ledger entries are on the disk.
+func (s *Store) Receive(
+	ctx context.Context, n Notification, subscription string, body []byte,
+) (string, error) {
 	var result string
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
@@ -62,15 +64,18 @@ func (t *tx) receive(n Notification, body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if i := slices.IndexFunc(known,
-		func(k Notification) bool { return string(k.Identity) == string(n.Identity) }); i >= 0 {
-		return again(known[i]), t.countDelivery(known[i].Seq)
+	repeat := slices.IndexFunc(known, func(k Notification) bool {
+		return string(k.Identity) == string(n.Identity)
+	})
+	if repeat >= 0 {
+		return again(known[repeat]), t.countDelivery(known[repeat].Seq)
 	}
 	txn, err := t.transaction(n.TxnID)
 	if err != nil {
 		return "", err
 	}
-	if n.Kind == "other" || n.Unusable != "" || n.TxnID == "" || txn == nil && n.Kind != "payment" {
+	if n.Kind == "other" || n.Unusable != "" || n.TxnID == "" ||
+		txn == nil && n.Kind != "payment" {
 		// About no payment that is known: kept, and found again when the payment comes.
 		n.Result = judge(n, Facts{Notifications: known}, Position{})
 		return n.Result, t.bookNotification(n, subject, body)
@@ -128,25 +133,38 @@ func judge(n Notification, before Facts, after Position) string {
 	case n.Kind == "payment":
 		return judgePayment(n, before, after)
 	}
-	for _, k := range before.Notifications {
-		switch {
-		case k.Kind != n.Kind || k.Unusable != "":
-		case n.Kind == "dispute" && k.DisputeID == n.DisputeID && k.Dispute == n.Dispute:
-			return resultDuplicate
-		case n.Kind == "refund" && k.RefundID == n.RefundID && k.Event == n.Event && k.Refund == n.Refund:
-			return resultDuplicate
-		}
-	}
-	contradicts := func(k Notification) bool {
-		return k.Kind == "refund" && n.Kind == "refund" && k.Unusable == "" &&
-			k.RefundID == n.RefundID &&
-			(k.Refund != n.Refund || k.Event == "succeeded" && n.Event == "refused" ||
-				k.Event == "refused" && n.Event == "succeeded")
-	}
-	if slices.ContainsFunc(before.Notifications, contradicts) {
+	repeats := func(k Notification) bool { return k.Unusable == "" && k.sameNews(n) }
+	contradicts := func(k Notification) bool { return k.Unusable == "" && k.otherRefund(n) }
+	switch {
+	case slices.ContainsFunc(before.Notifications, repeats):
+		return resultDuplicate
+	case slices.ContainsFunc(before.Notifications, contradicts):
 		return resultConflict
 	}
 	return resultRecorded
+}
+
+// sameNews reports whether two messages say the same about one dispute or one refund.
+func (n Notification) sameNews(o Notification) bool {
+	switch {
+	case n.Kind != o.Kind:
+		return false
+	case n.Kind == "dispute":
+		return n.DisputeID == o.DisputeID && n.Dispute == o.Dispute
+	case n.Kind == "refund":
+		return n.RefundID == o.RefundID && n.Event == o.Event && n.Refund == o.Refund
+	}
+	return false
+}
+
+// otherRefund reports whether two messages contradict each other about one refund.
+func (n Notification) otherRefund(o Notification) bool {
+	if n.Kind != "refund" || o.Kind != "refund" || n.RefundID != o.RefundID {
+		return false
+	}
+	return n.Refund != o.Refund ||
+		n.Event == "succeeded" && o.Event == "refused" ||
+		n.Event == "refused" && o.Event == "succeeded"
 }
 
 func judgePayment(n Notification, before Facts, after Position) string {
@@ -155,24 +173,17 @@ func judgePayment(n Notification, before Facts, after Position) string {
 		return resultReview
 	}
 	same := func(k Notification) bool {
-		return k.Amount == n.Amount && k.OrderID == n.OrderID && (k.Currency == n.Currency ||
-			k.inRupees() && n.inRupees())
+		return k.Status == n.Status && k.Amount == n.Amount && k.OrderID == n.OrderID &&
+			(k.Currency == n.Currency || k.inRupees() && n.inRupees())
 	}
-	if slices.ContainsFunc(ps, func(k Notification) bool {
-		return same(k) &&
-			k.Status == n.Status
-	}) {
-		return resultDuplicate
-	}
-	if n.Status == "pending" {
-		return resultRecorded
-	}
-	if slices.ContainsFunc(ps, func(k Notification) bool {
-		return k.Status != "pending" && !(same(k) && k.Status == n.Status)
-	}) || deniedBy(before, n) {
-		return resultConflict
-	}
+	contradicts := func(k Notification) bool { return k.Status != "pending" && !same(k) }
 	switch {
+	case slices.ContainsFunc(ps, same):
+		return resultDuplicate
+	case n.Status == "pending":
+		return resultRecorded
+	case slices.ContainsFunc(ps, contradicts) || deniedBy(before, n):
+		return resultConflict
 	case n.Status != "success":
 		return resultRecorded
 	case after.Partner != "":
@@ -181,8 +192,8 @@ func judgePayment(n Notification, before Facts, after Position) string {
 	return resultUnattributed
 }
 
-// deniedBy reports whether the last word on the transaction, of a person or the API, is another one
-// than the message's.
+// deniedBy reports whether the last word on the transaction, of a person or the API,
+// is another one than the message's.
 func deniedBy(f Facts, n Notification) bool {
 	if d := lastDecision(f); d != nil {
 		return d.Agree != (n.Status == "success") || d.Amount > 0 && d.Amount != n.Amount
@@ -198,21 +209,20 @@ func (t *tx) bookNotification(n Notification, subject string, body []byte) error
 	rand.Read(salt)
 	mac := hmac.New(sha256.New, salt)
 	mac.Write(body)
-	seq, err := t.book("notifications", n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type,
-		n.Result,
-		n.Why, n.Unusable, n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt, n.Reference,
-		n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown, n.RefundID, n.Event, n.Refund, n.RefundsSum,
+	seq, err := t.book("notifications",
+		n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result, n.Why, n.Unusable,
+		n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt,
+		n.Reference, n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown,
+		n.RefundID, n.Event, n.Refund, n.RefundsSum,
 		n.DisputeID, n.Dispute, n.Disputed, mac.Sum(nil))
 	if err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO bodies VALUES (?, ?, ?)", seq, salt, body)
+	return t.exec(q("insert-body"), seq, salt, body)
 }
 
 func (t *tx) countDelivery(seq int64) error {
-	return t.exec("INSERT INTO deliveries VALUES (?, 2, ?) ON CONFLICT DO UPDATE SET times = "+
-		"times + 1, "+
-		"last_at = excluded.last_at", seq, t.now.UnixMilli())
+	return t.exec(q("count-delivery"), seq, t.now.UnixMilli())
 }
 
 // alias is the keyed hash by which the facts know a customer; the value itself stays erasable.
@@ -221,13 +231,11 @@ func (t *tx) alias(kind, value string) (string, error) {
 		return "", nil
 	}
 	var salt string
-	if err := t.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil,
-		&salt); err != nil {
+	if err := t.one(q("setting"), args{"customer_salt"}, &salt); err != nil {
 		return "", err
 	}
 	alias := aliasOf(salt, kind, value)
-	return alias, t.exec("INSERT INTO customers VALUES (?, ?, ?) ON CONFLICT DO NOTHING", alias,
-		kind, value)
+	return alias, t.exec(q("insert-customer"), alias, kind, value)
 }
 
 func aliasOf(salt, kind, value string) string {
@@ -251,8 +259,8 @@ func (t *tx) redecide(txn *transaction) (Position, error) {
 	return p, err
 }
 
-// fixIfDue records, before a new fact is booked, that the commission has become due under the facts
-// so far: bindings, customers and programs no longer move it.
+// fixIfDue records, before a new fact is booked, that the commission has become due under the
+// facts so far: bindings, customers and programs no longer move it.
 func (t *tx) fixIfDue(txn *transaction) error {
 	if txn == nil {
 		return nil
@@ -265,43 +273,31 @@ func (t *tx) fixIfDue(txn *transaction) error {
 		return nil
 	}
 	var fixed int
-	if err := t.one("SELECT count(*) FROM dues WHERE txn_id = ?", args{txn.TxnID},
-		&fixed); err != nil || fixed > 0 {
+	err = t.one(q("count-dues"), args{txn.TxnID}, &fixed)
+	if err != nil || fixed > 0 {
 		return err
 	}
-	_, err = t.book("dues", t.now, txn.TxnID, c.Partner, c.Basis, txn.Value, c.Rate.BPS,
-		c.Rate.Flat, c.Program)
+	_, err = t.book("dues",
+		t.now, txn.TxnID, c.Partner, c.Basis, txn.Value, c.Rate.BPS, c.Rate.Flat, c.Program)
 	return err
 }
 
-// settle writes a position down: the transaction, its candidates, its commission, and in the ledger
-// the difference to what is booked. txn is nil for a transaction not seen before.
+// settle writes a position down: the transaction, its candidates, its commission, and in the
+// ledger the difference to what is booked. txn is nil for a transaction not seen before.
 func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, error) {
 	now := transactionOf(t.store.mid, txnID, p)
-	// Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of this payment, whatever
-	// brought the news of it, and its id is the primary key of the commission.
-	if err := t.one("INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, "+
-		"currency, "+
-		"paid_at, first_at, refunded, confirmation, conflict, customer, partner, basis, value, "+
-		"why) "+
-		"VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
-		"ON CONFLICT (gateway, mid, txn_id) DO UPDATE SET order_id = excluded.order_id, "+
-		"status = excluded.status, amount = excluded.amount, currency = excluded.currency, "+
-		"paid_at = excluded.paid_at, first_at = excluded.first_at, refunded = excluded.refunded, "+
-		"confirmation = excluded.confirmation, conflict = excluded.conflict, customer = "+
-		"excluded.customer, "+
-		"partner = excluded.partner, basis = excluded.basis, value = excluded.value, why = "+
-		"excluded.why "+
-		"RETURNING id",
-		args{now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency,
-			now.PaidAt.UnixMilli(),
-			now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation, now.Conflict, now.Customer, now.Partner,
-			now.Basis, now.Value, now.Why}, &now.ID); err != nil {
+	if err := t.one(q("settle-transaction"), args{
+		now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency,
+		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
+		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why,
+	}, &now.ID); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(t.writeCandidates(now.ID, txn != nil, p.Candidates),
-		t.writeCommission(now.ID, p.commission(txnID)), t.bookDifference(now, txn != nil,
-			p)); err != nil {
+	if err := errors.Join(
+		t.writeCandidates(now.ID, txn != nil, p.Candidates),
+		t.writeCommission(now.ID, p.commission(txnID)),
+		t.bookDifference(now, txn != nil, p),
+	); err != nil {
 		return nil, err
 	}
 	if txn == nil {
@@ -313,22 +309,24 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 // transactionOf is the row of a position.
 func transactionOf(mid, txnID string, p Position) transaction {
 	return transaction{
-		Gateway: "paytm", MID: mid, TxnID: txnID, OrderID: p.OrderID, Status: p.Status, Amount: p.Amount,
-		Currency: p.Currency, PaidAt: p.PaidAt, FirstAt: p.FirstAt, Refunded: p.Refunded,
-		Confirmation: p.Confirmation, Conflict: p.Conflict, Customer: p.Customer, Partner: p.Partner,
-		Basis: p.Basis, Value: p.Value, Why: p.Why,
+		Gateway: "paytm", MID: mid, TxnID: txnID,
+		OrderID: p.OrderID, Status: p.Status, Amount: p.Amount, Currency: p.Currency,
+		PaidAt: p.PaidAt, FirstAt: p.FirstAt, Refunded: p.Refunded,
+		Confirmation: p.Confirmation, Conflict: p.Conflict, Customer: p.Customer,
+		Partner: p.Partner, Basis: p.Basis, Value: p.Value, Why: p.Why,
 	}
 }
 
 func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
 	if known {
-		if err := t.exec("DELETE FROM attributions WHERE txn = ?", id); err != nil {
+		if err := t.exec(q("delete-attributions"), id); err != nil {
 			return err
 		}
 	}
 	for rank, c := range cs {
-		if err := t.exec("INSERT INTO attributions VALUES (?, ?, ?, ?, ?, ?, ?)",
-			id, rank, c.Basis, c.Value, c.Partner, c.Verdict, c.counts); err != nil {
+		err := t.exec(q("insert-attribution"),
+			id, rank, c.Basis, c.Value, c.Partner, c.Verdict, c.counts)
+		if err != nil {
 			return err
 		}
 	}
@@ -337,11 +335,11 @@ func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
 
 func (t *tx) writeCommission(id int64, c *Commission) error {
 	if c == nil {
-		return t.exec("DELETE FROM commissions WHERE txn = ?", id)
+		return t.exec(q("delete-commission"), id)
 	}
-	return t.exec("INSERT OR REPLACE INTO commissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "+
-		"?, ?)",
-		id, c.Partner, c.Amount, c.Reversed, c.Void, c.Currency, c.Basis, c.Rate.BPS, c.Rate.Flat, c.Program,
+	return t.exec(q("write-commission"),
+		id, c.Partner, c.Amount, c.Reversed, c.Void, c.Currency, c.Basis,
+		c.Rate.BPS, c.Rate.Flat, c.Program,
 		c.PaidAt.UnixMilli(), c.DueAt.UnixMilli(), strings.Join(c.Blocks, " "))
 }
 
@@ -362,20 +360,23 @@ func (t *tx) bookDifference(txn transaction, known bool, p Position) error {
 		}
 	}
 	partners := slices.Sorted(maps.Keys(want))
-	for _, partner := range partners { // what is taken back first, so that an auditor reads it in order
-		if want[partner] < 0 {
-			if err := t.entry("reverse", "partner:"+partner, "expense", -want[partner], txn,
-				partner); err != nil {
-				return err
-			}
+	// What is taken back comes first, so that an auditor reads it in order.
+	for _, partner := range partners {
+		if want[partner] >= 0 {
+			continue
+		}
+		err := t.entry("reverse", "partner:"+partner, "expense", -want[partner], txn, partner)
+		if err != nil {
+			return err
 		}
 	}
 	for _, partner := range partners {
-		if want[partner] > 0 {
-			if err := t.entry("earn", "expense", "partner:"+partner, want[partner], txn,
-				partner); err != nil {
-				return err
-			}
+		if want[partner] <= 0 {
+			continue
+		}
+		err := t.entry("earn", "expense", "partner:"+partner, want[partner], txn, partner)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -384,10 +385,7 @@ func (t *tx) bookDifference(txn transaction, known bool, p Position) error {
 // booked is what the ledger holds of one transaction, by partner.
 func (r rows) booked(id int64) (map[string]int64, error) {
 	sums := map[string]int64{}
-	err := r.each("SELECT partner, sum(CASE kind WHEN 'earn' THEN amount WHEN 'reverse' THEN "+
-		"-amount ELSE 0 END) "+
-		"FROM entries WHERE txn = ? GROUP BY "+
-		"partner", args{id}, func(scan func(...any) error) error {
+	err := r.each(q("booked"), args{id}, func(scan func(...any) error) error {
 		var partner string
 		var sum int64
 		err := scan(&partner, &sum)
@@ -398,15 +396,16 @@ func (r rows) booked(id int64) (map[string]int64, error) {
 }
 
 // entry books one transfer and moves the balances of both accounts.
-func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction,
-	partner string) error {
+func (t *tx) entry(
+	kind, debit, credit string, amount int64, txn transaction, partner string,
+) error {
 	end := make([]byte, sha256.Size)
-	err := t.one("SELECT hash FROM accounts WHERE name = ?", args{"partner:" + partner}, &end)
+	err := t.one(q("account-hash"), args{"partner:" + partner}, &end)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, end, err = t.bookEntry(end, t.now, kind, debit, credit, amount, txn.Currency, txn.ID,
-		txn.TxnID, partner)
+	_, end, err = t.bookEntry(end,
+		t.now, kind, debit, credit, amount, txn.Currency, txn.ID, txn.TxnID, partner)
 	if err != nil {
 		return err
 	}
@@ -418,9 +417,7 @@ func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction,
 		if move.account == "partner:"+partner {
 			hash = end
 		}
-		if err := t.exec("INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "+
-			"balance = balance + excluded.balance, hash = "+
-			"excluded.hash", move.account, move.amount, hash); err != nil {
+		if err := t.exec(q("move-balance"), move.account, move.amount, hash); err != nil {
 			return err
 		}
 	}
@@ -431,14 +428,14 @@ func (t *tx) entry(kind, debit, credit string, amount int64, txn transaction,
 // customer may have changed. Twice over in order of payment: a payment leans only on earlier ones,
 // and the verdicts of earlier ones name later ones.
 func (t *tx) redecideCustomer(before, after transaction) error {
-	if after.Customer == "" || t.inCustomer || !t.terms.anyLifetime() || before.brings() == after.brings() {
+	if after.Customer == "" || t.inCustomer || !t.terms.anyLifetime() ||
+		before.brings() == after.brings() {
 		return nil
 	}
 	t.inCustomer = true
 	defer func() { t.inCustomer = false }()
 	for range 2 {
-		ids, err := t.transactionIDs("customer = ? AND id <> ? ORDER BY paid_at, txn_id",
-			after.Customer, after.ID)
+		ids, err := t.transactionIDs(q("txnids-of-customer"), after.Customer, after.ID)
 		if err != nil {
 			return err
 		}
@@ -483,10 +480,11 @@ func (s *Store) RecordClick(ctx context.Context, c Click) error {
 }
 
 // BindOrder stores what the shop says about an order: bound the first time, same when it says the
-// same again, replaced when it changed. errOrderTaken when it changed after a success for the order
-// was stored; a first binding is lawful at any time.
-func (s *Store) BindOrder(ctx context.Context, o Order, customer string) (result string,
-	err error) {
+// same again, replaced when it changed. errOrderTaken when it changed after a success for the
+// order was stored; a first binding is lawful at any time.
+func (s *Store) BindOrder(
+	ctx context.Context, o Order, customer string,
+) (result string, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) (err error) {
 		if o.Customer, err = t.alias("customer", customer); err != nil {
 			return err
@@ -523,8 +521,8 @@ func (t *tx) bindOrder(o Order) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer,
-		o.Amount); err != nil {
+	_, err = t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount)
+	if err != nil {
 		return "", err
 	}
 	for _, txn := range txns {
@@ -568,7 +566,7 @@ func (s *Store) Decide(ctx context.Context, txnID string, d Decision) error {
 		if _, err := t.book("decisions", t.now, txnID, d.Agree, d.Amount, d.Reason); err != nil {
 			return err
 		}
-		if err := t.exec("DELETE FROM polls WHERE txn = ?", txn.ID); err != nil {
+		if err := t.exec(q("never-ask"), txn.ID); err != nil {
 			return err
 		}
 		_, err = t.redecide(txn)
@@ -608,8 +606,8 @@ func (t *tx) checkAgreement(txn *transaction, amount int64) error {
 	list := strings.Join(words, ", ")
 	switch {
 	case len(stated) == 0:
-		return decisionError{"no message states an amount in rupees for this payment: it can " +
-			"only be denied"}
+		return decisionError{"no message states an amount in rupees for this payment: " +
+			"it can only be denied"}
 	case amount == 0 && len(stated) > 1:
 		return decisionError{"the amounts " + list + " were stated: say which with -amount"}
 	case amount != 0 && !slices.Contains(stated, amount):

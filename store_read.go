@@ -36,21 +36,20 @@ type transaction struct {
 	Why          string
 }
 
-const transactionColumns = "id, gateway, mid, txn_id, order_id, status, amount, currency, " +
-	"paid_at, first_at, " +
-	"refunded, confirmation, conflict, customer, partner, basis, value, why"
-
+// scanTransaction reads what every query of transactions selects.
 func scanTransaction(scan func(...any) error) (*transaction, error) {
 	var t transaction
 	var paid, first int64
-	err := scan(&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount,
-		&t.Currency, &paid, &first,
-		&t.Refunded, &t.Confirmation, &t.Conflict, &t.Customer, &t.Partner, &t.Basis, &t.Value, &t.Why)
+	err := scan(
+		&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount, &t.Currency,
+		&paid, &first, &t.Refunded, &t.Confirmation, &t.Conflict, &t.Customer,
+		&t.Partner, &t.Basis, &t.Value, &t.Why)
 	t.PaidAt, t.FirstAt = fromMillis(&paid), fromMillis(&first)
 	return &t, err
 }
 
-// confirmationAt reads waiting as expired once nothing was known for expiry after the first receipt.
+// confirmationAt reads waiting as expired once nothing was known for expiry after
+// the first receipt.
 func (t transaction) confirmationAt(now time.Time) string {
 	if t.Confirmation == waiting && now.Sub(t.FirstAt) >= expiry {
 		return expired
@@ -60,35 +59,33 @@ func (t transaction) confirmationAt(now time.Time) string {
 
 // transaction returns the payment with this TXNID, nil when none is known.
 func (r rows) transaction(txnID string) (*transaction, error) {
-	ts, err := r.transactions("WHERE gateway = 'paytm' AND mid = (SELECT value FROM settings "+
-		"WHERE name = 'mid') "+
-		"AND txn_id = ?", txnID)
+	ts, err := r.transactions(q("transaction"), txnID)
 	if len(ts) == 0 || err != nil {
 		return nil, err
 	}
 	return ts[0], nil
 }
 
-func (r rows) transactions(where string, a ...any) ([]*transaction, error) {
+// transactions reads the payments that one of the queries of transactions selects.
+func (r rows) transactions(query string, a ...any) ([]*transaction, error) {
 	var ts []*transaction
-	err := r.each("SELECT "+transactionColumns+" FROM transactions "+where, a,
-		func(scan func(...any) error) error {
-			t, err := scanTransaction(scan)
-			ts = append(ts, t)
-			return err
-		})
+	err := r.each(query, a, func(scan func(...any) error) error {
+		t, err := scanTransaction(scan)
+		ts = append(ts, t)
+		return err
+	})
 	return ts, err
 }
 
-func (r rows) transactionIDs(where string, a ...any) ([]string, error) {
+// transactionIDs reads the TXNIDs that one of the queries of txnids selects.
+func (r rows) transactionIDs(query string, a ...any) ([]string, error) {
 	var ids []string
-	err := r.each("SELECT txn_id FROM transactions WHERE "+where, a,
-		func(scan func(...any) error) error {
-			var id string
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+	err := r.each(query, a, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
 	return ids, err
 }
 
@@ -98,8 +95,9 @@ func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Fa
 	return w.factsUnder(w.terms, txnID, known, txn)
 }
 
-func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *transaction) (Facts,
-	error) {
+func (r rows) factsUnder(
+	t *Terms, txnID string, known []Notification, txn *transaction,
+) (Facts, error) {
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
 	if txn != nil {
@@ -130,46 +128,36 @@ func (r rows) factsUnder(t *Terms, txnID string, known []Notification, txn *tran
 	return f, err
 }
 
-const notificationColumns = "seq, at, gateway, identity, kind, type, result, why, unusable, " +
-	"mid, txn_id, order_id, " +
-	"status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown, " +
-	"refund_id, event, " +
-	"refund, refunds_sum, dispute_id, dispute, disputed"
-
 // notifications returns the distinct messages about a subject, in order of booking.
 func (r rows) notifications(subject string) ([]Notification, error) {
 	var ns []Notification
-	err := r.each("SELECT "+notificationColumns+" FROM notifications WHERE subject = ? ORDER BY "+
-		"seq", args{subject},
-		func(scan func(...any) error) error {
-			n, err := scanNotification(scan)
-			ns = append(ns, n)
-			return err
-		})
+	err := r.each(q("notifications"), args{subject}, func(scan func(...any) error) error {
+		n, err := scanNotification(scan)
+		ns = append(ns, n)
+		return err
+	})
 	return ns, err
 }
 
+// scanNotification reads what every query of notifications selects.
 func scanNotification(scan func(...any) error) (n Notification, err error) {
 	var at int64
 	var paid *int64
-	err = scan(&n.Seq, &at, &n.Gateway, &n.Identity, &n.Kind, &n.Type, &n.Result, &n.Why,
-		&n.Unusable, &n.MID, &n.TxnID,
-		&n.OrderID, &n.Status, &n.Amount, &n.Currency, &paid, &n.Reference, &n.POS, &n.Campaign, &n.Customer, &n.Mode,
-		&n.Unknown, &n.RefundID, &n.Event, &n.Refund, &n.RefundsSum, &n.DisputeID, &n.Dispute, &n.Disputed)
+	err = scan(
+		&n.Seq, &at, &n.Gateway, &n.Identity, &n.Kind, &n.Type, &n.Result, &n.Why, &n.Unusable,
+		&n.MID, &n.TxnID, &n.OrderID, &n.Status, &n.Amount, &n.Currency, &paid,
+		&n.Reference, &n.POS, &n.Campaign, &n.Customer, &n.Mode, &n.Unknown,
+		&n.RefundID, &n.Event, &n.Refund, &n.RefundsSum, &n.DisputeID, &n.Dispute, &n.Disputed)
 	n.At, n.PaidAt = fromMillis(&at), fromMillis(paid)
 	return n, err
 }
 
 func (r rows) answers(f *Facts) error {
-	return r.each("SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, "+
-		"code, text, definite "+
-		"FROM answers WHERE about = ? ORDER BY "+
-		"seq", args{f.TxnID}, func(scan func(...any) error) error {
+	return r.each(q("answers"), args{f.TxnID}, func(scan func(...any) error) error {
 		var a Answer
 		var at int64
 		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount,
-			&a.Reference, &a.POS,
-			&a.Code, &a.Text, &a.Definite)
+			&a.Reference, &a.POS, &a.Code, &a.Text, &a.Definite)
 		a.At = fromMillis(&at)
 		f.Answers = append(f.Answers, a)
 		return err
@@ -177,24 +165,21 @@ func (r rows) answers(f *Facts) error {
 }
 
 func (r rows) decisions(f *Facts) error {
-	return r.each("SELECT seq, at, agree, amount, reason FROM decisions WHERE txn_id = ? ORDER "+
-		"BY seq",
-		args{f.TxnID}, func(scan func(...any) error) error {
-			var d Decision
-			var at int64
-			err := scan(&d.Seq, &at, &d.Agree, &d.Amount, &d.Reason)
-			d.At = fromMillis(&at)
-			f.Decisions = append(f.Decisions, d)
-			return err
-		})
+	return r.each(q("decisions"), args{f.TxnID}, func(scan func(...any) error) error {
+		var d Decision
+		var at int64
+		err := scan(&d.Seq, &at, &d.Agree, &d.Amount, &d.Reason)
+		d.At = fromMillis(&at)
+		f.Decisions = append(f.Decisions, d)
+		return err
+	})
 }
 
 func (r rows) due(f *Facts) error {
 	var d Due
 	var at int64
-	err := r.one("SELECT seq, at, partner, basis, value, rate_bps, flat, program FROM dues "+
-		"WHERE txn_id = ?",
-		args{f.TxnID}, &d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
+	err := r.one(q("due"), args{f.TxnID},
+		&d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -207,10 +192,8 @@ func (r rows) due(f *Facts) error {
 func (r rows) order(id string) (*Order, error) {
 	var o Order
 	var at int64
-	err := r.one("SELECT seq, at, order_id, click_id, promo_code, customer, amount FROM orders "+
-		"WHERE order_id = ? "+
-		"ORDER BY seq DESC LIMIT "+
-		"1", args{id}, &o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
+	err := r.one(q("order"), args{id},
+		&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -248,14 +231,15 @@ func withoutTimestamp(id string) string {
 
 // transactionsOfOrder finds the payments that a binding of this order concerns.
 func (w *writer) transactionsOfOrder(id string) ([]*transaction, error) {
-	known, err := w.rows.transactions("WHERE order_id = ?", id)
+	known, err := w.rows.transactions(q("transactions-of-order"), id)
 	if err != nil || !w.terms.anySuffix() {
 		return known, err
 	}
 	// "_" and digits sort between id+"_" and id+"`".
-	longer, err := w.rows.transactions("WHERE order_id > ? AND order_id < ?", id+"_", id+"`")
-	longer = slices.DeleteFunc(longer,
-		func(t *transaction) bool { return withoutTimestamp(t.OrderID) != id })
+	longer, err := w.rows.transactions(q("transactions-of-longer-orders"), id+"_", id+"`")
+	longer = slices.DeleteFunc(longer, func(t *transaction) bool {
+		return withoutTimestamp(t.OrderID) != id
+	})
 	return append(known, longer...), err
 }
 
@@ -290,8 +274,7 @@ func (r rows) clicksOf(f *Facts) error {
 func (r rows) click(id string) (*Click, error) {
 	var c Click
 	var at int64
-	err := r.one("SELECT seq, at, id, partner, sub, counted FROM clicks WHERE id = ?", args{id},
-		&c.Seq, &at, &c.ID, &c.Partner, &c.Sub, &c.Counted)
+	err := r.one(q("click"), args{id}, &c.Seq, &at, &c.ID, &c.Partner, &c.Sub, &c.Counted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -317,11 +300,7 @@ func (r rows) broughtOf(f *Facts) error {
 		}
 		var b Brought
 		var paid int64
-		err := r.one("SELECT partner, txn_id, paid_at FROM transactions WHERE customer = ? AND "+
-			"customer <> '' "+
-			"AND partner <> '' AND basis <> 'customer' AND confirmation <> 'denied' AND txn_id "+
-			"<> ? "+
-			"ORDER BY paid_at, txn_id LIMIT 1", args{alias, f.TxnID}, &b.Partner, &b.TxnID, &paid)
+		err := r.one(q("who-brought"), args{alias, f.TxnID}, &b.Partner, &b.TxnID, &paid)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -337,30 +316,28 @@ func (r rows) broughtOf(f *Facts) error {
 // commission returns what a transaction earns, nil when nobody does.
 func (r rows) commission(id int64) (*Commission, error) {
 	var found *Commission
-	err := r.commissions("WHERE txn = ?", args{id}, func(c Commission) error {
+	err := r.commissions(q("commission"), args{id}, func(c Commission) error {
 		found = &c
 		return nil
 	})
 	return found, err
 }
 
-func (r rows) commissions(where string, a args, row func(Commission) error) error {
-	return r.each("SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, "+
-		"c.basis, c.rate_bps, c.flat, "+
-		"c.program, c.paid_at, c.due_at, c.blocks FROM commissions c JOIN transactions t ON "+
-		"t.id = c.txn "+where, a,
-		func(scan func(...any) error) error {
-			var c Commission
-			var paid, due int64
-			var blocks string
-			if err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
-				&c.Basis, &c.Rate.BPS,
-				&c.Rate.Flat, &c.Program, &paid, &due, &blocks); err != nil {
-				return err
-			}
-			c.PaidAt, c.DueAt, c.Blocks = fromMillis(&paid), fromMillis(&due), strings.Fields(blocks)
-			return row(c)
-		})
+// commissions reads those that one of the queries of commissions selects.
+func (r rows) commissions(query string, a args, row func(Commission) error) error {
+	return r.each(query, a, func(scan func(...any) error) error {
+		var c Commission
+		var paid, due int64
+		var blocks string
+		err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
+			&c.Basis, &c.Rate.BPS, &c.Rate.Flat, &c.Program, &paid, &due, &blocks)
+		if err != nil {
+			return err
+		}
+		c.PaidAt, c.DueAt = fromMillis(&paid), fromMillis(&due)
+		c.Blocks = strings.Fields(blocks)
+		return row(c)
+	})
 }
 
 // Backup writes a consistent copy of the database to a new file, readable by its owner only.
@@ -389,7 +366,7 @@ func sqliteVersion() (version string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(db.QueryRow("SELECT sqlite_version()").Scan(&version), db.Close())
+	err = errors.Join(db.QueryRow(q("sqlite-version")).Scan(&version), db.Close())
 	return version, err
 }
 
@@ -418,9 +395,9 @@ func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
 		return "", err
 	}
 	var payments int64
-	if err := w.one("SELECT count(*) FROM transactions", nil, &payments); err != nil {
+	if err := w.one(q("count-transactions"), nil, &payments); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("schema %d of %d, %s, %s", have, len(files), o.Environment,
-		plural(payments, "payment")), nil
+	return fmt.Sprintf("schema %d of %d, %s, %s",
+		have, len(files), o.Environment, plural(payments, "payment")), nil
 }

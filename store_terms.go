@@ -19,16 +19,12 @@ import (
 // loadTerms reads every version of the terms.
 func (r rows) loadTerms() (*Terms, error) {
 	t := &Terms{partners: map[string][]Partner{}, codes: map[string]Code{}}
-	err := r.each("SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, "+
-		"precedence, "+
-		"lifetime_months, confirm, order_suffix FROM programs ORDER BY "+
-		"seq", nil, func(scan func(...any) error) error {
+	err := r.each(q("programs"), nil, func(scan func(...any) error) error {
 		var p Program
 		var at, hold, window int64
 		var precedence string
 		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window,
-			&p.Model, &precedence,
-			&p.Lifetime, &p.Confirm, &p.OrderSuffix)
+			&p.Model, &precedence, &p.Lifetime, &p.Confirm, &p.OrderSuffix)
 		p.At, p.Precedence = fromMillis(&at), strings.Fields(precedence)
 		p.Hold, p.Window = time.Duration(hold)*time.Second, time.Duration(window)*time.Second
 		t.programs = append(t.programs, p)
@@ -37,27 +33,25 @@ func (r rows) loadTerms() (*Terms, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = r.each("SELECT seq, at, code, rate_bps, flat, state FROM partners ORDER BY seq", nil,
-		func(scan func(...any) error) error {
-			var p Partner
-			var at int64
-			err := scan(&p.Seq, &at, &p.Code, &p.Rate.BPS, &p.Rate.Flat, &p.State)
-			p.At = fromMillis(&at)
-			t.partners[p.Code] = append(t.partners[p.Code], p)
-			return err
-		})
+	err = r.each(q("partners"), nil, func(scan func(...any) error) error {
+		var p Partner
+		var at int64
+		err := scan(&p.Seq, &at, &p.Code, &p.Rate.BPS, &p.Rate.Flat, &p.State)
+		p.At = fromMillis(&at)
+		t.partners[p.Code] = append(t.partners[p.Code], p)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return t, r.each("SELECT seq, at, code, kind, partner FROM codes ORDER BY seq", nil,
-		func(scan func(...any) error) error {
-			var c Code
-			var at int64
-			err := scan(&c.Seq, &at, &c.Code, &c.Kind, &c.Partner)
-			c.At = fromMillis(&at)
-			t.codes[strings.ToLower(c.Code)] = c
-			return err
-		})
+	return t, r.each(q("codes"), nil, func(scan func(...any) error) error {
+		var c Code
+		var at int64
+		err := scan(&c.Seq, &at, &c.Code, &c.Kind, &c.Partner)
+		c.At = fromMillis(&at)
+		t.codes[strings.ToLower(c.Code)] = c
+		return err
+	})
 }
 
 // anyLifetime and anySuffix: some version of the program asks for it.
@@ -69,15 +63,16 @@ func (t *Terms) anySuffix() bool {
 	return slices.ContainsFunc(t.programs, func(p Program) bool { return p.OrderSuffix != "" })
 }
 
-// termsChanged makes a change to the terms visible to the rest of the batch and to other processes,
-// and works out again the payments it concerns: those paid from its second on, which exist when a
-// payment's stated time lies ahead of our clock, and those named in also.
+// termsChanged makes a change to the terms visible to the rest of the batch and to other
+// processes, and works out again the payments it concerns: those paid from its second on, which
+// exist when a payment's stated time lies ahead of our clock, and those named in also.
 func (t *tx) termsChanged(also []string) error {
 	t.head.terms = t.head.seq
 	if err := t.reloadTerms(); err != nil {
 		return err
 	}
-	ids, err := t.transactionIDs("paid_at >= ?", t.now.Truncate(time.Second).UnixMilli())
+	since := t.now.Truncate(time.Second).UnixMilli()
+	ids, err := t.transactionIDs(q("txnids-paid-since"), since)
 	if err != nil {
 		return err
 	}
@@ -89,19 +84,22 @@ func (t *tx) termsChanged(also []string) error {
 	return t.redecideAll(ids)
 }
 
-// AdoptProgram makes the terms of the configuration the version in force, if they say anything new;
-// onlyFirst leaves a database alone that has terms already. It reports whether a version was added.
-func (s *Store) AdoptProgram(ctx context.Context, p Program, onlyFirst bool) (added bool,
-	err error) {
+// AdoptProgram makes the terms of the configuration the version in force, if they
+// say anything new; onlyFirst leaves a database alone that has terms already. It
+// reports whether a version was added.
+func (s *Store) AdoptProgram(
+	ctx context.Context, p Program, onlyFirst bool,
+) (added bool, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
 		added = false
 		if len(t.terms.programs) > 0 && (onlyFirst || t.terms.latest().same(p)) {
 			return nil
 		}
 		added = true
-		if _, err := t.book("programs", t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold,
-			p.Window, p.Model,
-			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix); err != nil {
+		if _, err := t.book("programs",
+			t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold, p.Window, p.Model,
+			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix,
+		); err != nil {
 			return err
 		}
 		return t.termsChanged(nil)
@@ -130,9 +128,8 @@ var (
 type codeTaken struct{ Code Code }
 
 func (e codeTaken) Error() string {
-	return fmt.Sprintf("%s is taken: it is a %s of partner %s, and codes never move", e.Code.Code,
-		e.Code.Kind,
-		e.Code.Partner)
+	return fmt.Sprintf("%s is taken: it is a %s of partner %s, and codes never move",
+		e.Code.Code, e.Code.Kind, e.Code.Partner)
 }
 
 // AddPartner makes a partner. It returns how many earlier payments carried one of the partner's
@@ -170,8 +167,8 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 				return 0, err
 			}
 		}
-		if _, err := t.book("partners", t.now, p.Code, p.Rate.BPS, p.Rate.Flat,
-			p.State); err != nil {
+		_, err := t.book("partners", t.now, p.Code, p.Rate.BPS, p.Rate.Flat, p.State)
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -185,7 +182,7 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 			}
 		}
 	}
-	if err := t.writeContact(p.Code, c); err != nil {
+	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA); err != nil {
 		return 0, err
 	}
 	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
@@ -217,32 +214,11 @@ func (t *tx) bookCode(code, kind, partner string) error {
 	return t.reloadTerms()
 }
 
-func (t *tx) writeContact(partner string, c PartnerChange) error {
-	if err := t.exec("INSERT INTO contacts VALUES (?, '', '', '') ON CONFLICT DO NOTHING",
-		partner); err != nil {
-		return err
-	}
-	for _, set := range []struct {
-		column string
-		value  *string
-	}{{"name", c.Name}, {"email", c.Email}, {"vpa", c.VPA}} {
-		if set.value == nil {
-			continue
-		}
-		if err := t.exec("UPDATE contacts SET "+set.column+" = ? WHERE partner = ?", *set.value,
-			partner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // carrying finds the payments that named one of these codes when nobody held it.
 func (r rows) carrying(codes []string) ([]string, error) {
 	var ids []string
 	for _, code := range codes {
-		found, err := r.transactionIDs("id IN (SELECT txn FROM attributions WHERE partner = '' "+
-			"AND value = ? COLLATE NOCASE)", code)
+		found, err := r.transactionIDs(q("txnids-naming-code"), code)
 		if err != nil {
 			return nil, err
 		}
@@ -267,10 +243,11 @@ func (r rows) partnerRows() ([]PartnerRow, error) {
 	}
 	var list []PartnerRow
 	for _, versions := range t.partners {
-		row := PartnerRow{Partner: versions[len(versions)-1], Promos: []string{},
-			References: []string{}}
-		err := r.one("SELECT name, email, vpa FROM contacts WHERE partner = ?", args{row.Code},
-			&row.Name, &row.Email, &row.VPA)
+		row := PartnerRow{
+			Partner: versions[len(versions)-1],
+			Promos:  []string{}, References: []string{},
+		}
+		err := r.one(q("contact"), args{row.Code}, &row.Name, &row.Email, &row.VPA)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err
 		}
@@ -309,15 +286,13 @@ func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) 
 	hash := sha256.Sum256([]byte(secret))
 	return secret, s.write(ctx, s.payments, func(t *tx) error {
 		var taken int
-		if err := t.one("SELECT count(*) FROM keys WHERE name = ?", args{name},
-			&taken); err != nil {
+		if err := t.one(q("count-keys"), args{name}, &taken); err != nil {
 			return err
 		}
 		if taken > 0 {
 			return errKeyExists
 		}
-		return t.exec("INSERT INTO keys VALUES (?, ?, ?, ?, NULL)", name, scope, hash[:],
-			t.now.UnixMilli())
+		return t.exec(q("insert-key"), name, scope, hash[:], t.now.UnixMilli())
 	})
 }
 
@@ -325,42 +300,38 @@ func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) 
 func (s *Store) RevokeKey(ctx context.Context, name string) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
 		var working int
-		if err := t.one("SELECT count(*) FROM keys WHERE name = ? AND revoked_at IS NULL",
-			args{name}, &working); err != nil {
+		if err := t.one(q("count-working-keys"), args{name}, &working); err != nil {
 			return err
 		}
 		if working == 0 {
 			return errNotFound
 		}
-		return t.exec("UPDATE keys SET revoked_at = ? WHERE name = ?", t.now.UnixMilli(), name)
+		return t.exec(q("revoke-key"), t.now.UnixMilli(), name)
 	})
 }
 
 // keys lists the keys by name.
 func (r rows) keys() ([]Key, error) {
 	list := []Key{}
-	err := r.each("SELECT name, scope, created_at, revoked_at FROM keys ORDER BY name", nil,
-		func(scan func(...any) error) error {
-			var k Key
-			var created int64
-			var revoked *int64
-			err := scan(&k.Name, &k.Scope, &created, &revoked)
-			k.Created, k.Revoked = fromMillis(&created), fromMillis(revoked)
-			list = append(list, k)
-			return err
-		})
+	err := r.each(q("keys"), nil, func(scan func(...any) error) error {
+		var k Key
+		var created int64
+		var revoked *int64
+		err := scan(&k.Name, &k.Scope, &created, &revoked)
+		k.Created, k.Revoked = fromMillis(&created), fromMillis(revoked)
+		list = append(list, k)
+		return err
+	})
 	return list, err
 }
 
-// HasKey reports whether this key works and has the scope. The look-up is by hash, so its time says
-// nothing about the key.
+// HasKey reports whether this key works and has the scope. The look-up is by hash,
+// so its time says nothing about the key.
 func (s *Store) HasKey(ctx context.Context, secret, scope string) (bool, error) {
 	hash := sha256.Sum256([]byte(secret))
 	var found int
 	err := s.read(ctx, func(r rows) error {
-		return r.one("SELECT count(*) FROM keys WHERE hash = ? AND scope = ? AND revoked_at IS "+
-			"NULL",
-			args{hash[:], scope}, &found)
+		return r.one(q("match-key"), args{hash[:], scope}, &found)
 	})
 	return found > 0, err
 }

@@ -153,8 +153,8 @@ func (r Rate) String() string {
 	return strings.TrimSuffix(text, ".") + "%"
 }
 
-// of is the commission on an amount, rounded once, half a paisa up; excludeTax (basis points) takes
-// the tax inside the amount out first. A flat rate never exceeds the payment.
+// of is the commission on an amount, rounded once, half a paisa up; excludeTax (basis points)
+// takes the tax inside the amount out first. A flat rate never exceeds the payment.
 func (r Rate) of(amount, excludeTax int64) int64 {
 	if r.Flat > 0 {
 		return min(r.Flat, amount)

@@ -1,8 +1,8 @@
 package main
 
 // hissa verify: everything that can be recomputed is recomputed. The chain from the facts, the
-// positions from the facts of each transaction, the ledger from the positions, the balances from the
-// ledger. Tests run it after every step of everything that touches money.
+// positions from the facts of each transaction, the ledger from the positions, the balances from
+// the ledger. Tests run it after every step of everything that touches money.
 
 import (
 	"bytes"
@@ -41,10 +41,13 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 		progress = func(int64, int64) {}
 	}
 	err := s.read(ctx, func(r rows) error {
-		v := verifier{rows: r, report: &report, progress: progress, balances: map[string]int64{},
-			ends: map[string][]byte{}}
-		for _, check := range []func() error{v.chain, v.accounts, v.bodies, v.customers,
-			v.positions, v.strays} {
+		v := verifier{
+			rows: r, report: &report, progress: progress,
+			balances: map[string]int64{}, ends: map[string][]byte{},
+		}
+		for _, check := range []func() error{
+			v.chain, v.accounts, v.bodies, v.customers, v.positions, v.strays,
+		} {
 			if err := check(); err != nil {
 				return err
 			}
@@ -75,12 +78,13 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 	if t.name == "entries" {
 		columns = append(columns, "partner_hash")
 	}
-	found, err := v.conn.QueryContext(v.ctx, "SELECT "+strings.Join(append(columns, "hash"), ", ")+
-		" FROM "+t.name+" ORDER BY seq")
+	columns = append(columns, "hash")
+	found, err := v.conn.QueryContext(v.ctx,
+		"SELECT "+strings.Join(columns, ", ")+" FROM "+t.name+" ORDER BY seq")
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{table: t, rows: found, row: make([]any, len(columns)+1)}
+	c := &cursor{table: t, rows: found, row: make([]any, len(columns))}
 	return c, c.next()
 }
 
@@ -108,8 +112,7 @@ func (c *cursor) next() error {
 // chain walks all facts in the order in which they were booked.
 func (v verifier) chain() error {
 	var end head
-	if err := v.one("SELECT seq, hash, terms FROM head", nil, &end.seq, &end.hash,
-		&end.terms); err != nil {
+	if err := v.one(q("head"), nil, &end.seq, &end.hash, &end.terms); err != nil {
 		return err
 	}
 	var cursors []*cursor
@@ -125,38 +128,50 @@ func (v verifier) chain() error {
 		}
 		cursors = append(cursors, c)
 	}
-	hash := make([]byte, sha256.Size)
-	for seq := int64(1); ; seq++ {
-		var c *cursor
-		for _, candidate := range cursors {
-			if candidate.seq != 0 && (c == nil || candidate.seq < c.seq) {
-				c = candidate
-			}
-		}
-		if c == nil {
-			if seq-1 != end.seq || !bytes.Equal(hash, end.hash) {
-				return badRow{"head", fmt.Sprintf("says fact %d, the facts end at %d", end.seq,
-					seq-1)}
-			}
-			break
-		}
-		if c.seq != seq {
-			return badRow{fmt.Sprintf("fact %d", seq), fmt.Sprintf("missing, or there twice "+
-				"(next is %s %d)", c.table.name, c.seq)}
-		}
-		var err error
-		if hash, err = v.link(hash, c); err != nil {
-			return err
-		}
-		if seq%10000 == 0 {
-			v.progress(seq, end.seq)
-		}
-		if err := c.next(); err != nil {
-			return err
-		}
+	last, hash, err := v.walk(cursors, end.seq)
+	if err != nil {
+		return err
+	}
+	if last != end.seq || !bytes.Equal(hash, end.hash) {
+		return badRow{"head", fmt.Sprintf("says fact %d, the facts end at %d", end.seq, last)}
 	}
 	v.report.Facts, v.report.Head = end.seq, hex.EncodeToString(end.hash)
 	return nil
+}
+
+// walk checks every fact and returns the place and the hash of the last.
+func (v verifier) walk(cursors []*cursor, all int64) (last int64, hash []byte, err error) {
+	hash = make([]byte, sha256.Size)
+	for seq := int64(1); ; seq++ {
+		c := earliest(cursors)
+		if c == nil {
+			return seq - 1, hash, nil
+		}
+		if c.seq != seq {
+			return 0, nil, badRow{fmt.Sprintf("fact %d", seq),
+				fmt.Sprintf("missing, or there twice (next is %s %d)", c.table.name, c.seq)}
+		}
+		if hash, err = v.link(hash, c); err != nil {
+			return 0, nil, err
+		}
+		if seq%10000 == 0 {
+			v.progress(seq, all)
+		}
+		if err := c.next(); err != nil {
+			return 0, nil, err
+		}
+	}
+}
+
+// earliest is the cursor at the first fact not yet walked, nil when all are past their last.
+func earliest(cursors []*cursor) *cursor {
+	var c *cursor
+	for _, candidate := range cursors {
+		if candidate.seq != 0 && (c == nil || candidate.seq < c.seq) {
+			c = candidate
+		}
+	}
+	return c
 }
 
 // link checks one row against the chain, and an entry against its partner's chain.
@@ -190,26 +205,25 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 // accounts compares the balances with the entries.
 func (v verifier) accounts() error {
 	var sum int64
-	err := v.each("SELECT name, balance, hash FROM accounts ORDER BY name", nil,
-		func(scan func(...any) error) error {
-			var name string
-			var balance int64
-			var hash []byte
-			if err := scan(&name, &balance, &hash); err != nil {
-				return err
-			}
-			if balance != v.balances[name] {
-				return badRow{"account " + name, fmt.Sprintf("balance %s, its entries come to %s",
-					decimal(balance), decimal(v.balances[name]))}
-			}
-			if partner, ok := strings.CutPrefix(name, "partner:"); ok && !bytes.Equal(hash,
-				v.ends[partner]) {
-				return badRow{"account " + name, "the end of the partner's chain is another one"}
-			}
-			sum += balance
-			delete(v.balances, name)
-			return nil
-		})
+	err := v.each(q("accounts"), nil, func(scan func(...any) error) error {
+		var name string
+		var balance int64
+		var hash []byte
+		if err := scan(&name, &balance, &hash); err != nil {
+			return err
+		}
+		if balance != v.balances[name] {
+			return badRow{"account " + name, fmt.Sprintf("balance %s, its entries come to %s",
+				decimal(balance), decimal(v.balances[name]))}
+		}
+		partner, ok := strings.CutPrefix(name, "partner:")
+		if ok && !bytes.Equal(hash, v.ends[partner]) {
+			return badRow{"account " + name, "the end of the partner's chain is another one"}
+		}
+		sum += balance
+		delete(v.balances, name)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -224,42 +238,37 @@ func (v verifier) accounts() error {
 
 // bodies compares the raw bodies that are still kept with the MACs in the facts.
 func (v verifier) bodies() error {
-	return v.each("SELECT b.notification, b.salt, b.body, n.body_mac FROM bodies b "+
-		"LEFT JOIN notifications n ON n.seq = b.notification ORDER BY b.notification", nil,
-		func(scan func(...any) error) error {
-			var seq int64
-			var salt, body, want []byte
-			if err := scan(&seq, &salt, &body, &want); err != nil {
-				return err
-			}
-			mac := hmac.New(sha256.New, salt)
-			mac.Write(body)
-			if !hmac.Equal(mac.Sum(nil), want) {
-				return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was " +
-					"received"}
-			}
-			return nil
-		})
+	return v.each(q("bodies"), nil, func(scan func(...any) error) error {
+		var seq int64
+		var salt, body, want []byte
+		if err := scan(&seq, &salt, &body, &want); err != nil {
+			return err
+		}
+		mac := hmac.New(sha256.New, salt)
+		mac.Write(body)
+		if !hmac.Equal(mac.Sum(nil), want) {
+			return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was received"}
+		}
+		return nil
+	})
 }
 
 // customers compares the values that are still kept with the aliases in the facts.
 func (v verifier) customers() error {
 	var salt string
-	if err := v.one("SELECT value FROM settings WHERE name = 'customer_salt'", nil,
-		&salt); err != nil {
+	if err := v.one(q("setting"), args{"customer_salt"}, &salt); err != nil {
 		return err
 	}
-	return v.each("SELECT alias, kind, value FROM customers", nil,
-		func(scan func(...any) error) error {
-			var alias, kind, value string
-			if err := scan(&alias, &kind, &value); err != nil {
-				return err
-			}
-			if alias != aliasOf(salt, kind, value) {
-				return badRow{"customer " + alias, "the alias is not that of the value"}
-			}
-			return nil
-		})
+	return v.each(q("customers"), nil, func(scan func(...any) error) error {
+		var alias, kind, value string
+		if err := scan(&alias, &kind, &value); err != nil {
+			return err
+		}
+		if alias != aliasOf(salt, kind, value) {
+			return badRow{"customer " + alias, "the alias is not that of the value"}
+		}
+		return nil
+	})
 }
 
 // positions works every transaction out again.
@@ -269,7 +278,7 @@ func (v verifier) positions() error {
 		return err
 	}
 	for after := int64(0); ; {
-		ts, err := v.transactions("WHERE id > ? ORDER BY id LIMIT 500", after)
+		ts, err := v.transactions(q("transactions-after"), after)
 		if err != nil {
 			return err
 		}
@@ -307,9 +316,18 @@ func (v verifier) position(txn *transaction, terms *Terms) error {
 		return err
 	}
 	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
-		return badRow{where, fmt.Sprintf("the facts make the commission %+v, the row says %+v", c,
-			have)}
+		return badRow{where,
+			fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
 	}
+	if err := v.bookedAsDue(txn, p); err != nil {
+		return err
+	}
+	return v.candidatesOf(txn, p)
+}
+
+// bookedAsDue compares the ledger with a position.
+func (v verifier) bookedAsDue(txn *transaction, p Position) error {
+	where := "transaction " + txn.TxnID
 	booked, err := v.booked(txn.ID)
 	if err != nil {
 		return err
@@ -327,7 +345,7 @@ func (v verifier) position(txn *transaction, terms *Terms) error {
 	if _, ok := booked[p.Partner]; !ok && p.Earned != p.Reversed {
 		return badRow{where, "the ledger holds nothing for " + p.Partner}
 	}
-	return v.candidatesOf(txn, p)
+	return nil
 }
 
 func sameCommission(a, b *Commission) bool {
@@ -345,9 +363,8 @@ func (v verifier) candidatesOf(txn *transaction, p Position) error {
 		return err
 	}
 	if !slices.Equal(have, p.Candidates) {
-		return badRow{"attributions of " + txn.TxnID, fmt.Sprintf("the facts make them %+v, the "+
-			"rows say %+v",
-			p.Candidates, have)}
+		return badRow{"attributions of " + txn.TxnID,
+			fmt.Sprintf("the facts make them %+v, the rows say %+v", p.Candidates, have)}
 	}
 	return nil
 }
@@ -355,37 +372,23 @@ func (v verifier) candidatesOf(txn *transaction, p Position) error {
 // candidates returns everybody who could have brought a transaction, as it was decided.
 func (r rows) candidates(id int64) ([]Candidate, error) {
 	var cs []Candidate
-	err := r.each("SELECT basis, value, partner, verdict, counts FROM attributions WHERE txn = "+
-		"? ORDER BY rank",
-		args{id}, func(scan func(...any) error) error {
-			var c Candidate
-			err := scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
-			cs = append(cs, c)
-			return err
-		})
+	err := r.each(q("attributions"), args{id}, func(scan func(...any) error) error {
+		var c Candidate
+		err := scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
+		cs = append(cs, c)
+		return err
+	})
 	return cs, err
 }
 
 // strays looks for rows that belong to nothing.
 func (v verifier) strays() error {
 	for _, stray := range []struct{ what, query string }{
-		{"a payment message without its transaction", "SELECT count(*) FROM notifications n " +
-			"WHERE kind = 'payment' " +
-			"AND unusable = '' AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = " +
-			"n.txn_id)"},
-		{"a transaction without a payment message", "SELECT count(*) FROM transactions t WHERE " +
-			"NOT EXISTS " +
-			"(SELECT 1 FROM notifications n WHERE n.subject = t.txn_id AND n.kind = 'payment')"},
-		{"an entry without its transaction", "SELECT count(*) FROM entries e WHERE kind IN " +
-			"('earn', 'reverse') " +
-			"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = " +
-			"e.txn_id)"},
-		{"a commission without its transaction", "SELECT count(*) FROM commissions c WHERE NOT " +
-			"EXISTS " +
-			"(SELECT 1 FROM transactions t WHERE t.id = c.txn)"},
-		{"an attribution without its transaction", "SELECT count(*) FROM attributions a WHERE " +
-			"NOT EXISTS " +
-			"(SELECT 1 FROM transactions t WHERE t.id = a.txn)"},
+		{"a payment message without its transaction", q("stray-notifications")},
+		{"a transaction without a payment message", q("stray-transactions")},
+		{"an entry without its transaction", q("stray-entries")},
+		{"a commission without its transaction", q("stray-commissions")},
+		{"an attribution without its transaction", q("stray-attributions")},
 	} {
 		var n int
 		if err := v.one(stray.query, nil, &n); err != nil {

@@ -4,9 +4,9 @@ package main
 //
 // Paytm POSTs a form, or JSON, at least once, in any order, and gives up after some days. What is
 // true of a payment is decided by Paytm, in two steps: the message, which proves by its checksum
-// that somebody with the merchant key made it, and Paytm's status API, which says whether it is so.
-// The checksum signs neither the field names nor where one value ends and the next begins, so a
-// stranger can cut a genuine message up into another that still verifies; Paytm's own libraries
+// that somebody with the merchant key made it, and Paytm's status API, which says whether it is
+// so. The checksum signs neither the field names nor where one value ends and the next begins, so
+// a stranger can cut a genuine message up into another that still verifies; Paytm's own libraries
 // accept the result. Here the message books, and only the API's agreement makes anything due.
 //
 // One request goes like this:
@@ -19,8 +19,8 @@ package main
 //	answer     200 once that transaction is on the disk
 //
 // Until the signature holds, the answer is 400, 401, 413 or 415, and one and the same 401 for all
-// that depends on key or MID. After it, the answer is always 200 with a result, or 503 when nothing
-// could be stored and Paytm should come back: a genuine message never gets a 4xx.
+// that depends on key or MID. After it, the answer is always 200 with a result, or 503 when
+// nothing could be stored and Paytm should come back: a genuine message never gets a 4xx.
 
 import (
 	"context"
@@ -49,7 +49,8 @@ type server struct {
 	counts counters
 }
 
-// httpError is an answer other than success: a status and a fixed body that tells a stranger nothing.
+// httpError is an answer other than success: a status and a fixed body that tells a
+// stranger nothing.
 type httpError struct {
 	status int
 	text   string
@@ -83,8 +84,8 @@ func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := envelope.Classify()
 	identity := envelope.Identity()
-	result, err := s.store.Receive(r.Context(), notification(m, identity[:]), m.SubscriptionID,
-		body)
+	n := notification(m, identity[:])
+	result, err := s.store.Receive(r.Context(), n, m.SubscriptionID, body)
 	if err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func readWebhook(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // genuine reports whether one of the merchant keys sealed the message and it names no other shop.
 // Paytm's accept-refund message names no MID at all.
 func (s *server) genuine(e *paytm.Envelope) bool {
-	if mid := e.MID(); mid != "" && subtle.ConstantTimeCompare([]byte(mid),
-		[]byte(s.config.Paytm.MID)) != 1 {
+	mid, ours := []byte(e.MID()), []byte(s.config.Paytm.MID)
+	if len(mid) > 0 && subtle.ConstantTimeCompare(mid, ours) != 1 {
 		return false
 	}
 	for _, key := range s.config.Paytm.Keys {
@@ -132,13 +133,15 @@ func (s *server) genuine(e *paytm.Envelope) bool {
 // notification translates Paytm's words into the shop's.
 func notification(m paytm.Message, identity []byte) Notification {
 	return Notification{
-		Gateway: "paytm", Identity: identity, Kind: string(m.Kind), Type: m.Type, Why: m.Why, Unusable: m.Review,
-		MID: m.MID, TxnID: m.TxnID, OrderID: m.OrderID, Status: string(m.Status), Amount: m.Amount,
-		Currency: m.Currency, PaidAt: m.PaidAt, Reference: m.Reference, POS: m.PosID, Campaign: m.Campaign,
-		Mode: m.Mode, Unknown: strings.Join(m.Unknown, " "+
-			""), RefundID: m.RefundID, Event: string(m.RefundEvent),
-		Refund: m.RefundAmount, RefundsSum: m.RefundTotal, DisputeID: m.DisputeID, Dispute: m.DisputeStatus,
-		Disputed: m.DisputeAmount,
+		Gateway: "paytm", Identity: identity, Kind: string(m.Kind), Type: m.Type,
+		Why: m.Why, Unusable: m.Review,
+		MID: m.MID, TxnID: m.TxnID, OrderID: m.OrderID, Status: string(m.Status),
+		Amount: m.Amount, Currency: m.Currency, PaidAt: m.PaidAt,
+		Reference: m.Reference, POS: m.PosID, Campaign: m.Campaign, Mode: m.Mode,
+		Unknown:  strings.Join(m.Unknown, " "),
+		RefundID: m.RefundID, Event: string(m.RefundEvent),
+		Refund: m.RefundAmount, RefundsSum: m.RefundTotal,
+		DisputeID: m.DisputeID, Dispute: m.DisputeStatus, Disputed: m.DisputeAmount,
 	}
 }
 
@@ -172,8 +175,8 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 		var refusal httpError
 		if errors.As(err, &refusal) {
 			s.counts.refused(refusal.status)
-			s.log.Warn("refused", "path", r.URL.Path, "status", refusal.status, "why", refusal.text,
-				"from", s.network(r))
+			s.log.Warn("refused", "path", r.URL.Path,
+				"status", refusal.status, "why", refusal.text, "from", s.network(r))
 			body := map[string]string{"error": refusal.text}
 			if refusal.field != "" {
 				body["field"] = refusal.field

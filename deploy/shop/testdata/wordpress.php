@@ -135,8 +135,8 @@ class WC_Order
 if (isset($_GET['forward'])) {
     require __DIR__ . '/../forward.php';
     $status = hissa_forward();
-    echo 'The shop saw order ' . $_POST['ORDERID'];
     http_response_code($status);
+    echo 'The shop saw order ' . ($_POST['ORDERID'] ?? 'in JSON');
     exit;
 }
 

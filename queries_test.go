@@ -1,0 +1,139 @@
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// uses returns the name that every call of q in the sources gives, and complains of one that gives
+// no plain text.
+func uses(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for path, f := range sources(t, "*.go") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if called, ok := call.Fun.(*ast.Ident); !ok || called.Name != "q" {
+				return true
+			}
+			text, ok := call.Args[0].(*ast.BasicLit)
+			if !ok || text.Kind != token.STRING {
+				t.Errorf("%s: q is called with something other than a name in quotes", path)
+				return true
+			}
+			name, _ := strconv.Unquote(text.Value)
+			names = append(names, name)
+			return true
+		})
+	}
+	return names
+}
+
+// A name that the code uses is in the file, and the file holds nothing else.
+func TestEveryQueryIsThereAndUsed(t *testing.T) {
+	used := uses(t)
+	for _, name := range used {
+		if queries[name] == "" {
+			t.Errorf("schema/queries.sql has no query %s", name)
+		}
+	}
+	for name := range queries {
+		if !slices.Contains(used, name) {
+			t.Errorf("nothing uses the query %s", name)
+		}
+	}
+}
+
+// SQL is a file. What is made from the list of chained tables is the exception.
+func TestNoQueryStandsInTheCode(t *testing.T) {
+	statement := regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\s`)
+	made := []string{"chain.go INSERT INTO ", "verify.go SELECT "}
+	for path, f := range sources(t, "*.go") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+				value, _ := strconv.Unquote(text.Value)
+				if statement.MatchString(value) && !slices.Contains(made, path+" "+value) {
+					t.Errorf("%s holds a query: %.60q", path, value)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// SQLite understands every query under the newest schema, and those that one function reads select
+// the same columns in the same order.
+func TestEveryQueryFitsTheSchema(t *testing.T) {
+	b := openBooks(t, Program{})
+	err := b.read(t.Context(), func(r rows) error {
+		for name, statement := range queries {
+			prepared, err := r.conn.PrepareContext(r.ctx, statement)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if err := prepared.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alike := range [][]string{
+		{"transaction", "transactions-of-order", "transactions-of-longer-orders",
+			"transactions-after", "transactions-by-order", "export-transactions"},
+		{"notifications", "export-notifications"},
+		{"commission", "export-commissions"},
+		{"entries", "export-ledger"},
+		{"txnids-paid-since", "txnids-of-customer", "txnids-naming-code"},
+	} {
+		columns, _, _ := strings.Cut(queries[alike[0]], "\n  FROM ")
+		for _, name := range alike[1:] {
+			selected, _, _ := strings.Cut(queries[name], "\n  FROM ")
+			if selected != columns && !strings.HasPrefix(selected, columns+",\n") {
+				t.Errorf("%s selects other columns than %s:\n%s", name, alike[0], selected)
+			}
+		}
+	}
+}
+
+// The file's text becomes statements that the driver can keep prepared: no comment, nothing after.
+func TestQueriesAreReadByName(t *testing.T) {
+	got := loadQueries("-- A heading.\n\n-- name: one\n-- Why.\nSELECT 1;\n\n" +
+		"-- Another heading.\n\n-- name: two\nSELECT 2\n  FROM one;\n")
+	if len(got) != 2 || got["one"] != "SELECT 1" || got["two"] != "SELECT 2\n  FROM one" {
+		t.Errorf("read %q", got)
+	}
+	for _, bad := range []string{
+		"-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;\n",
+		"-- name:\nSELECT 1;\n",
+		"-- name: one\n-- only prose\n",
+	} {
+		if err := recovered(func() error { loadQueries(bad); return nil }); err == nil {
+			t.Errorf("accepted %q", bad)
+		}
+	}
+}
+
+// schema/queries.sql is no migration.
+func TestMigrationsAreNumbered(t *testing.T) {
+	files, err := schemaFiles.ReadDir("schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		if number, err := strconv.Atoi(strings.TrimSuffix(file.Name(), ".sql")); number != i+1 {
+			t.Errorf("migration %d is called %s (%v)", i+1, file.Name(), err)
+		}
+	}
+}

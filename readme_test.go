@@ -1,0 +1,346 @@
+package main
+
+// The README is held to its word: its map to the files that are there, its tables to go.mod and to
+// the code, its configuration to the parser, and its commands, those marked "sh test", are run.
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hissa/paytm/paytmtest"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// section is the text under a heading, up to the next of its rank.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	_, text, ok := strings.Cut(readme(t), "\n"+heading+"\n")
+	if !ok {
+		t.Fatalf("the README has no %s", heading)
+	}
+	text, _, _ = strings.Cut(text, "\n"+heading[:strings.Index(heading, " ")+1])
+	return text
+}
+
+var fencePattern = regexp.MustCompile("(?ms)^( *)```([a-z ]*)\n(.*?)^ *```$")
+
+// blocks are the fenced blocks whose first line ends with info, such as "sh test".
+func blocks(t *testing.T, info string) []string {
+	t.Helper()
+	var found []string
+	for _, match := range fencePattern.FindAllStringSubmatch(readme(t), -1) {
+		if match[2] == info {
+			found = append(found, strings.ReplaceAll("\n"+match[3], "\n"+match[1], "\n")[1:])
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("the README has no block marked %q", info)
+	}
+	return found
+}
+
+var firstCell = regexp.MustCompile("(?m)^\\| `([^`]+)`")
+
+// named are what the rows of a section's tables begin with.
+func named(t *testing.T, heading string) []string {
+	t.Helper()
+	var names []string
+	for _, match := range firstCell.FindAllStringSubmatch(section(t, heading), -1) {
+		names = append(names, match[1])
+	}
+	return names
+}
+
+// Every source and every folder is on the map, and everything on the map is there.
+func TestReadmeMap(t *testing.T) {
+	onMap := named(t, "## Map of the code")
+	for i, name := range onMap {
+		info, err := os.Stat(name)
+		if err != nil || info.IsDir() != strings.HasSuffix(name, "/") {
+			t.Errorf("the map names %s, which is not there", name)
+		}
+		if slices.Contains(onMap[:i], name) {
+			t.Errorf("the map names %s twice", name)
+		}
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if entry.IsDir() {
+			name += "/"
+		}
+		source := strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+		folder := entry.IsDir() && !strings.HasPrefix(name, ".")
+		if (source || folder) && !slices.Contains(onMap, name) {
+			t.Errorf("%s is not on the README's map", name)
+		}
+	}
+}
+
+// Files that the README speaks of elsewhere are there too.
+func TestReadmeFiles(t *testing.T) {
+	spoken := regexp.MustCompile("`((?:deploy|paytm|schema|testdata)/[^` ]*|[a-z_.]+\\.example\\.toml)`")
+	matches := spoken.FindAllStringSubmatch(readme(t), -1)
+	if len(matches) == 0 {
+		t.Fatal("the README speaks of no file")
+	}
+	for _, match := range matches {
+		if _, err := os.Stat(match[1]); err != nil {
+			t.Errorf("the README speaks of %s: %v", match[1], err)
+		}
+	}
+}
+
+// Every module is in the dependency tables: what is linked in the first, the rest in the second.
+func TestReadmeDependencies(t *testing.T) {
+	linked := modules(t, "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".")
+	required := modules(t, "mod", "edit", "-json")
+	text := section(t, "## Dependencies")
+	inside, outside, ok := strings.Cut(text, "\nNamed in `go.mod` and not inside:\n")
+	if !ok {
+		t.Fatal("the dependencies have no second table")
+	}
+	for _, table := range []struct {
+		what, text string
+		want       func(module string) bool
+	}{
+		{"modules inside", inside, func(m string) bool { return slices.Contains(linked, m) }},
+		{"modules outside", outside, func(m string) bool { return !slices.Contains(linked, m) }},
+	} {
+		var got, want []string
+		for _, match := range firstCell.FindAllStringSubmatch(table.text, -1) {
+			got = append(got, match[1])
+		}
+		for _, module := range required {
+			if table.want(module) {
+				want = append(want, module)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: the README names\n%s\nand go.mod\n%s", table.what, strings.Join(got, "\n"),
+				strings.Join(want, "\n"))
+		}
+	}
+}
+
+// modules runs the go command and picks the modules' paths out of what it prints, our own left out.
+func modules(t *testing.T, arguments ...string) []string {
+	t.Helper()
+	output, err := exec.Command("go", arguments...).Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			t.Fatalf("go %s: %s", strings.Join(arguments, " "), failed.Stderr)
+		}
+		t.Fatal(err)
+	}
+	paths := regexp.MustCompile(`[a-z0-9-]+(\.[a-z0-9-]+)+/[A-Za-z0-9/._-]+`).FindAllString(string(output), -1)
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// The README names every command, and every word that an operator meets.
+func TestReadmeWords(t *testing.T) {
+	text := readme(t)
+	for _, c := range commands() {
+		if !regexp.MustCompile(`\b(shop|hissa|go run \.|/hissa) ` + c.name + `\b`).MatchString(text) &&
+			!strings.Contains(text, "`"+c.name+"`") {
+			t.Errorf("the README shows no use of %s", c.name)
+		}
+	}
+	for _, code := range []int{exitDone, exitNo, exitUsage, exitBusy, exitConfig} {
+		if !strings.Contains(section(t, "## Exit codes"), fmt.Sprintf("\n| %d | ", code)) {
+			t.Errorf("exit code %d is not in the README's table", code)
+		}
+	}
+	words := named(t, "### What the words mean")
+	want := append([]string{"held", "due", "reversed", "period", "unconfirmed", "conflict", "dispute",
+		"merchant"}, resultNames...)
+	slices.Sort(words)
+	slices.Sort(want)
+	if !slices.Equal(slices.Compact(words), slices.Compact(want)) {
+		t.Errorf("the README explains the words\n%q, want\n%q", words, want)
+	}
+}
+
+// readmeConfig is the configuration of the first hour, put together from its pieces.
+func readmeConfig(t *testing.T) string {
+	return strings.Join(blocks(t, "toml test"), "\n")
+}
+
+func TestReadmeConfiguration(t *testing.T) {
+	config := readmeConfig(t)
+	if _, faults := parseConfig("README.md", []byte(config), "/etc/hissa", false); len(faults) > 0 {
+		t.Errorf("the first hour's configuration has faults:\n%v", faults)
+	}
+	both := strings.TrimSpace(blocks(t, "toml key")[0])
+	one := regexp.MustCompile("(?m)^merchant_key .*$")
+	changed := one.ReplaceAllString(config, both)
+	if changed == config {
+		t.Fatal("the configuration has no merchant_key")
+	}
+	if _, faults := parseConfig("README.md", []byte(changed), "/etc/hissa", false); len(faults) > 0 {
+		t.Errorf("while the key is changed it has faults:\n%v", faults)
+	}
+}
+
+// readmeShell is what the README's commands find on a VM, made small: no sudo, no systemd, no user
+// hissa, and every folder below $ROOT.
+const readmeShell = `
+sudo() { if [ "$1" = -u ]; then shift 2; fi; "$@"; }
+install() {
+	if [ "$1" = -o ]; then shift 4; fi
+	command install "$@"
+}
+systemctl() {
+	case "$1" in
+	stop | restart) kill "$service"; wait "$service" ;;
+	esac
+	case "$1" in
+	enable | start | restart)
+		hissa serve -config "$ROOT/etc/hissa/shop.toml" 2>>"$ROOT/log" &
+		service=$!
+		tries=0
+		until curl -fs "$URL/readyz" >"$ROOT/ready"; do
+			tries=$((tries + 1))
+			[ "$tries" -lt 300 ]
+			sleep 0.05
+		done ;;
+	esac
+}
+trap 'kill "$service"' EXIT
+`
+
+// The commands of the README, those that a machine without users and systemd can run, one after the
+// other in one shell. Only their folders and the address are moved.
+func TestReadmeCommands(t *testing.T) {
+	needTool(t, "curl", "apt-get install curl")
+	p := paytmtest.New(paytmtest.Config{MID: "MyShop00000000000001", Seed: 13})
+	api, stopAPI := p.Start()
+	defer stopAPI()
+	root := t.TempDir()
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	moved := strings.NewReplacer("/etc/hissa", root+"/etc/hissa", "/var/lib/hissa", root+"/var/lib/hissa",
+		"/var/backups/hissa", root+"/var/backups/hissa", "/usr/local/bin", root+"/bin")
+	for _, dir := range []string{"etc/hissa", "var/lib/hissa/shop", "var/backups/hissa", "bin"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := fmt.Sprintf("listen = %q\n", address) + moved.Replace(readmeConfig(t))
+	config = strings.Replace(config, "[paytm]\n", fmt.Sprintf("[paytm]\napi_url = %q\n", api), 1)
+	writeFile(t, filepath.Join(root, "etc/hissa/shop.toml"), config, 0o600)
+	writeFile(t, filepath.Join(root, "etc/hissa/shop.key"), p.MerchantKey()+"\n", 0o600)
+	hissa := fmt.Sprintf("#!/bin/sh\nHISSA_TEST_AS_COMMAND=1 exec %q \"$@\"\n", os.Args[0])
+	for _, path := range []string{"hissa", "bin/hissa"} {
+		writeFile(t, filepath.Join(root, path), hissa, 0o700)
+	}
+	const txn = "20261122111212800110168000000000001"
+	paid := p.Pay("1042", 149900, paytmtest.TxnID(txn),
+		paytmtest.At(time.Date(2026, 11, 22, 5, 42, 12, 0, time.UTC)))
+	message := p.PaymentForm(paid)
+	writeFile(t, filepath.Join(root, "payment"), string(message.Body), 0o600)
+
+	script := "set -eu\nPATH=$ROOT/bin:$PATH\n" + readmeShell
+	for _, block := range blocks(t, "sh test") {
+		if strings.Contains(block, "explain "+txn) {
+			script += fmt.Sprintf("curl -fsS -H 'Content-Type: %s' --data-binary @payment $URL/webhooks/paytm\n",
+				message.ContentType)
+		}
+		script += moved.Replace(strings.ReplaceAll(block, "https://go.shop.in", "http://"+address))
+	}
+	command := exec.Command("sh", "-c", script)
+	command.Dir = root
+	command.Env = append(os.Environ(), "ROOT="+root, "URL=http://"+address)
+	output, err := command.CombinedOutput()
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(root, "log"))
+		t.Fatalf("the README's commands: %v\n%s\nthe service said\n%s", err, output, log)
+	}
+	said := string(output)
+	for text, times := range map[string]int{
+		"https://go.shop.in/r/ASHA\n":            1,
+		`{"order_id":"1042","result":"bound"}`:   1,
+		`{"result":"credited"}`:                  1,
+		"Asha (ASHA) earns ₹149.90: 10% of":      1,
+		"The books are in order: ":               2,
+		"your word is booked":                    1,
+		"LI_12345":                               1,
+		"RAVI  Ravi  15%      disabled":          1,
+		"copied to " + root + "/var/backups/his": 2,
+	} {
+		if got := strings.Count(said, text); got != times {
+			t.Errorf("the commands say %q %d times, want %d", text, got, times)
+		}
+	}
+	november, err := os.ReadFile(filepath.Join(root, "november.csv"))
+	if err != nil || !strings.Contains(string(november), txn+",ASHA,149.90,0.00,INR,held") {
+		t.Errorf("november.csv: %v\n%s", err, november)
+	}
+	key, err := os.Stat(filepath.Join(root, "shop.key"))
+	if err != nil || key.Mode().Perm() != fs.FileMode(0o600) {
+		t.Errorf("the shop's key is open to others: %v %v", key.Mode(), err)
+	}
+	if t.Failed() {
+		t.Log(said)
+	}
+}
+
+// The command that builds the one file builds it, without anything to link at start. It compiles
+// everything anew, so it runs where HISSA_REQUIRE_TOOLS=1.
+func TestReadmeBuild(t *testing.T) {
+	if os.Getenv("HISSA_REQUIRE_TOOLS") != "1" || testing.Short() {
+		t.Skip("takes minutes the first time: set HISSA_REQUIRE_TOOLS=1")
+	}
+	build := blocks(t, "sh build")[0]
+	target := filepath.Join(t.TempDir(), "hissa")
+	moved := strings.Replace(build, "-o hissa ", "-o "+target+" ", 1)
+	if moved == build {
+		t.Fatalf("the command does not write hissa: %s", build)
+	}
+	if output, err := exec.Command("sh", "-c", moved).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", build, err, output)
+	}
+	file, err := elf.Open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if libraries, err := file.ImportedLibraries(); err != nil || len(libraries) > 0 {
+		t.Errorf("the file needs %v (%v)", libraries, err)
+	}
+	if file.Machine != elf.EM_X86_64 {
+		t.Errorf("the file is for %v", file.Machine)
+	}
+	if runtime.GOARCH != "amd64" || runtime.GOOS != "linux" {
+		return
+	}
+	output, err := exec.Command(target, "version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(output), "hissa ") {
+		t.Errorf("hissa version: %v\n%s", err, output)
+	}
+}

@@ -1,0 +1,544 @@
+-- The queries of the product, each under its name: the line "name:", then what it is for where
+-- that is not plain, then one statement. queries.go reads this file. The tables are in 001.sql.
+--
+-- Two sorts of statement are not here: those that name a savepoint, a pragma or a file, and those
+-- made from the list of chained tables (chain.go): how a fact is booked, and how verify walks it.
+
+-- The database, the terms and the head of the chain.
+
+-- name: sqlite-version
+SELECT sqlite_version();
+
+-- name: count-schema-objects
+-- More than none in a file that is not marked as ours: it is another program's.
+SELECT count(*)
+  FROM sqlite_schema;
+
+-- name: insert-setting
+-- What a database is for is said once; later openings only compare.
+INSERT INTO settings (name, value)
+VALUES (?, ?)
+    ON CONFLICT DO NOTHING;
+
+-- name: setting
+SELECT value
+  FROM settings
+ WHERE name = ?;
+
+-- name: head
+SELECT seq, hash, terms
+  FROM head;
+
+-- name: newest-terms
+SELECT terms
+  FROM head;
+
+-- name: move-head
+UPDATE head
+   SET seq   = ?,
+       hash  = ?,
+       terms = ?;
+
+-- name: programs
+SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, precedence,
+       lifetime_months, confirm, order_suffix
+  FROM programs
+ ORDER BY seq;
+
+-- name: partners
+SELECT seq, at, code, rate_bps, flat, state
+  FROM partners
+ ORDER BY seq;
+
+-- name: codes
+SELECT seq, at, code, kind, partner
+  FROM codes
+ ORDER BY seq;
+
+-- name: contact
+SELECT name, email, vpa
+  FROM contacts
+ WHERE partner = ?;
+
+-- name: write-contact
+-- NULL leaves a field as it is.
+INSERT INTO contacts (partner, name, email, vpa)
+VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''))
+    ON CONFLICT DO UPDATE
+   SET name  = coalesce(?2, name),
+       email = coalesce(?3, email),
+       vpa   = coalesce(?4, vpa);
+
+-- Keys of the API.
+
+-- name: keys
+SELECT name, scope, created_at, revoked_at
+  FROM keys
+ ORDER BY name;
+
+-- name: insert-key
+INSERT INTO keys (name, scope, hash, created_at, revoked_at)
+VALUES (?, ?, ?, ?, NULL);
+
+-- name: count-keys
+-- The keys of a name, working or revoked: a name is never given twice.
+SELECT count(*)
+  FROM keys
+ WHERE name = ?;
+
+-- name: count-working-keys
+SELECT count(*)
+  FROM keys
+ WHERE name = ?
+   AND revoked_at IS NULL;
+
+-- name: match-key
+SELECT count(*)
+  FROM keys
+ WHERE hash = ?
+   AND scope = ?
+   AND revoked_at IS NULL;
+
+-- name: revoke-key
+UPDATE keys
+   SET revoked_at = ?
+ WHERE name = ?;
+
+-- Messages.
+
+-- name: notifications
+-- The distinct messages about a subject.
+SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id,
+       status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown,
+       refund_id, event, refund, refunds_sum, dispute_id, dispute, disputed
+  FROM notifications
+ WHERE subject = ?
+ ORDER BY seq;
+
+-- name: insert-body
+INSERT INTO bodies (notification, salt, body)
+VALUES (?, ?, ?);
+
+-- name: count-delivery
+-- A message that came once has no row.
+INSERT INTO deliveries (notification, times, last_at)
+VALUES (?, 2, ?)
+    ON CONFLICT DO UPDATE
+   SET times   = times + 1,
+       last_at = excluded.last_at;
+
+-- name: deliveries
+SELECT d.notification, d.times
+  FROM deliveries d
+  JOIN notifications n ON n.seq = d.notification
+ WHERE n.subject = ?;
+
+-- name: insert-customer
+INSERT INTO customers (alias, kind, value)
+VALUES (?, ?, ?)
+    ON CONFLICT DO NOTHING;
+
+-- The other facts about a payment.
+
+-- name: answers
+SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, code, text, definite
+  FROM answers
+ WHERE about = ?
+ ORDER BY seq;
+
+-- name: decisions
+SELECT seq, at, agree, amount, reason
+  FROM decisions
+ WHERE txn_id = ?
+ ORDER BY seq;
+
+-- name: due
+SELECT seq, at, partner, basis, value, rate_bps, flat, program
+  FROM dues
+ WHERE txn_id = ?;
+
+-- name: count-dues
+SELECT count(*)
+  FROM dues
+ WHERE txn_id = ?;
+
+-- name: order
+-- The binding in force is the newest.
+SELECT seq, at, order_id, click_id, promo_code, customer, amount
+  FROM orders
+ WHERE order_id = ?
+ ORDER BY seq DESC
+ LIMIT 1;
+
+-- name: click
+SELECT seq, at, id, partner, sub, counted
+  FROM clicks
+ WHERE id = ?;
+
+-- name: who-brought
+-- The payment that first brought a customer, the one being decided left out. The second mention of
+-- customer is what lets SQLite use the partial index.
+SELECT partner, txn_id, paid_at
+  FROM transactions
+ WHERE customer = ?
+   AND customer <> ''
+   AND partner <> ''
+   AND basis <> 'customer'
+   AND confirmation <> 'denied'
+   AND txn_id <> ?
+ ORDER BY paid_at, txn_id
+ LIMIT 1;
+
+-- Payments, and what follows from their facts.
+
+-- name: transaction
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id = ?;
+
+-- name: transactions-of-order
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ WHERE order_id = ?;
+
+-- name: transactions-of-longer-orders
+-- Order ids that begin with another and go on: from the first such text to the last.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ WHERE order_id > ?
+   AND order_id < ?;
+
+-- name: transactions-after
+-- All of them, a page at a time.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ WHERE id > ?
+ ORDER BY id
+ LIMIT 500;
+
+-- name: transactions-by-order
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ ORDER BY order_id, txn_id;
+
+-- name: count-transactions
+SELECT count(*)
+  FROM transactions;
+
+-- name: txnids-paid-since
+SELECT txn_id
+  FROM transactions
+ WHERE paid_at >= ?;
+
+-- name: txnids-of-customer
+-- The other payments of a customer.
+SELECT txn_id
+  FROM transactions
+ WHERE customer = ?
+   AND customer <> ''
+   AND id <> ?
+ ORDER BY paid_at, txn_id;
+
+-- name: txnids-naming-code
+-- Payments that named a code when nobody held it.
+SELECT txn_id
+  FROM transactions
+ WHERE id IN (SELECT txn
+                FROM attributions
+               WHERE partner = ''
+                 AND value = ? COLLATE NOCASE);
+
+-- name: settle-transaction
+-- Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of a payment, whatever
+-- brought the news of it, and its id is the primary key of the commission.
+INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, currency, paid_at,
+                          first_at, refunded, confirmation, conflict, customer, partner, basis,
+                          value, why)
+VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (gateway, mid, txn_id) DO UPDATE
+   SET order_id     = excluded.order_id,
+       status       = excluded.status,
+       amount       = excluded.amount,
+       currency     = excluded.currency,
+       paid_at      = excluded.paid_at,
+       first_at     = excluded.first_at,
+       refunded     = excluded.refunded,
+       confirmation = excluded.confirmation,
+       conflict     = excluded.conflict,
+       customer     = excluded.customer,
+       partner      = excluded.partner,
+       basis        = excluded.basis,
+       value        = excluded.value,
+       why          = excluded.why
+RETURNING id;
+
+-- name: attributions
+SELECT basis, value, partner, verdict, counts
+  FROM attributions
+ WHERE txn = ?
+ ORDER BY rank;
+
+-- name: insert-attribution
+INSERT INTO attributions (txn, rank, basis, value, partner, verdict, counts)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: delete-attributions
+DELETE FROM attributions
+ WHERE txn = ?;
+
+-- name: commission
+SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat,
+       c.program, c.paid_at, c.due_at, c.blocks
+  FROM commissions c
+  JOIN transactions t ON t.id = c.txn
+ WHERE c.txn = ?;
+
+-- name: write-commission
+INSERT OR REPLACE
+  INTO commissions (txn, partner, amount, reversed, void, currency, basis, rate_bps, flat, program,
+                    paid_at, due_at, blocks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: delete-commission
+DELETE FROM commissions
+ WHERE txn = ?;
+
+-- The ledger.
+
+-- name: entries
+-- The entries of one transaction.
+SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
+  FROM entries
+ WHERE txn = ?
+ ORDER BY seq;
+
+-- name: booked
+-- What the ledger holds of one transaction, by partner.
+SELECT partner,
+       sum(CASE kind
+           WHEN 'earn' THEN amount
+           WHEN 'reverse' THEN -amount
+           ELSE 0
+           END)
+  FROM entries
+ WHERE txn = ?
+ GROUP BY partner;
+
+-- name: accounts
+SELECT name, balance, hash
+  FROM accounts
+ ORDER BY name;
+
+-- name: account-hash
+SELECT hash
+  FROM accounts
+ WHERE name = ?;
+
+-- name: move-balance
+INSERT INTO accounts (name, balance, hash)
+VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE
+   SET balance = balance + excluded.balance,
+       hash    = excluded.hash;
+
+-- name: earnings
+SELECT name, balance
+  FROM accounts
+ WHERE name <> 'expense'
+ ORDER BY name;
+
+-- Questions to the gateway's API.
+
+-- name: poll
+SELECT next_at, error
+  FROM polls
+ WHERE txn = ?;
+
+-- name: due-polls
+SELECT p.txn, t.txn_id, p.tries, p.next_at
+  FROM polls p
+  JOIN transactions t ON t.id = p.txn
+ WHERE p.next_at <= ?
+ ORDER BY p.next_at
+ LIMIT ?;
+
+-- name: orders-to-ask
+-- Every order that the messages of a transaction name.
+SELECT DISTINCT order_id
+  FROM notifications
+ WHERE subject = ?
+   AND kind = 'payment'
+   AND unusable = ''
+ ORDER BY order_id;
+
+-- name: overdue-polls
+SELECT count(*), coalesce(min(next_at), 0)
+  FROM polls;
+
+-- name: ask
+-- Something new was said: at once, and as if for the first time.
+INSERT INTO polls (txn, next_at, tries, error)
+VALUES (?, ?, 0, '')
+    ON CONFLICT DO UPDATE
+   SET next_at = excluded.next_at,
+       tries   = 0,
+       error   = '';
+
+-- name: ask-later
+-- An answer came. next_at tells whether a message has moved the question meanwhile: then it stays.
+UPDATE polls
+   SET next_at = ?,
+       tries   = 0,
+       error   = ''
+ WHERE txn = ?
+   AND next_at = ?;
+
+-- name: ask-again
+-- No answer came.
+UPDATE polls
+   SET next_at = ?,
+       tries   = tries + 1,
+       error   = ?
+ WHERE txn = ?
+   AND next_at = ?;
+
+-- name: answered
+-- The answer settled it, unless a message has moved the question meanwhile.
+DELETE FROM polls
+ WHERE txn = ?
+   AND next_at = ?;
+
+-- name: never-ask
+DELETE FROM polls
+ WHERE txn = ?;
+
+-- What verify compares.
+
+-- name: bodies
+-- The raw bodies that are still kept, with the MAC in the facts.
+SELECT b.notification, b.salt, b.body, n.body_mac
+  FROM bodies b
+  LEFT JOIN notifications n ON n.seq = b.notification
+ ORDER BY b.notification;
+
+-- name: customers
+SELECT alias, kind, value
+  FROM customers;
+
+-- name: stray-notifications
+SELECT count(*)
+  FROM notifications n
+ WHERE kind = 'payment'
+   AND unusable = ''
+   AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = n.txn_id);
+
+-- name: stray-transactions
+SELECT count(*)
+  FROM transactions t
+ WHERE NOT EXISTS (SELECT 1
+                     FROM notifications n
+                    WHERE n.subject = t.txn_id
+                      AND n.kind = 'payment'
+                      AND n.unusable = '');
+
+-- name: stray-entries
+SELECT count(*)
+  FROM entries e
+ WHERE kind IN ('earn', 'reverse')
+   AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = e.txn_id);
+
+-- name: stray-commissions
+SELECT count(*)
+  FROM commissions c
+ WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = c.txn);
+
+-- name: stray-attributions
+SELECT count(*)
+  FROM attributions a
+ WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = a.txn);
+
+-- Exports: what falls from one time up to another.
+
+-- name: export-clicks
+SELECT id, partner, at, sub, counted
+  FROM clicks
+ WHERE at >= ?
+   AND at < ?
+ ORDER BY seq;
+
+-- name: export-orders
+-- The binding in force of each order. A customer that was forgotten is ''.
+SELECT o.order_id, o.click_id, o.promo_code, coalesce(c.value, ''), o.at, o.amount
+  FROM orders o
+  LEFT JOIN customers c ON c.alias = o.customer
+ WHERE o.at >= ?
+   AND o.at < ?
+   AND NOT EXISTS (SELECT 1 FROM orders n WHERE n.order_id = o.order_id AND n.seq > o.seq)
+ ORDER BY o.seq;
+
+-- name: export-notifications
+-- The columns of notifications, and how often each came.
+SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id,
+       status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown,
+       refund_id, event, refund, refunds_sum, dispute_id, dispute, disputed,
+       coalesce((SELECT times FROM deliveries d WHERE d.notification = n.seq), 1)
+  FROM notifications n
+ WHERE at >= ?
+   AND at < ?
+ ORDER BY seq;
+
+-- name: export-transactions
+-- The columns of transactions, and how many messages came, repeats counted.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why,
+       (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE d.notification = n.seq), 1))
+          FROM notifications n
+         WHERE n.subject = t.txn_id)
+  FROM transactions t
+ WHERE paid_at >= ?
+   AND paid_at < ?
+ ORDER BY paid_at, txn_id;
+
+-- name: export-refunds
+-- One row a refund, whatever its messages say; the time is its payment's when that is known.
+SELECT n.gateway, n.refund_id, n.txn_id, max(n.order_id), max(n.refund), t.id IS NOT NULL,
+       max(n.event = 'succeeded'), max(n.event = 'refused')
+  FROM notifications n
+  LEFT JOIN transactions t ON t.txn_id = n.txn_id
+ WHERE n.kind = 'refund'
+   AND n.unusable = ''
+ GROUP BY n.gateway, n.txn_id, n.refund_id
+HAVING coalesce(t.paid_at, min(n.at)) >= ?
+   AND coalesce(t.paid_at, min(n.at)) < ?
+ ORDER BY min(n.seq);
+
+-- name: export-attributions
+SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts
+  FROM transactions t
+  JOIN attributions a ON a.txn = t.id
+ WHERE t.paid_at >= ?
+   AND t.paid_at < ?
+ ORDER BY t.paid_at, t.txn_id, a.rank;
+
+-- name: export-commissions
+SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat,
+       c.program, c.paid_at, c.due_at, c.blocks
+  FROM commissions c
+  JOIN transactions t ON t.id = c.txn
+ WHERE c.paid_at >= ?
+   AND c.paid_at < ?
+ ORDER BY c.paid_at, t.txn_id;
+
+-- name: export-ledger
+SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
+  FROM entries
+ WHERE at >= ?
+   AND at < ?
+ ORDER BY seq;
