@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -233,4 +234,15 @@ func (b *books) balance(partner string) int64 {
 		b.Fatal(err)
 	}
 	return balance
+}
+
+// cycles is how often a test repeats: in short mode, usually, and in the long lane (HISSA_LONG=1).
+func cycles(short, usual, long int) int {
+	switch {
+	case os.Getenv("HISSA_LONG") != "":
+		return long
+	case testing.Short():
+		return short
+	}
+	return usual
 }
