@@ -70,6 +70,8 @@ func (c *child) command(args ...string) *exec.Cmd {
 // hissa runs a command to its end and returns all it said, and its exit code.
 func (c *child) hissa(args ...string) (string, int) {
 	cmd := c.command(args...)
+	killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer killer.Stop()
 	out, _ := cmd.CombinedOutput()
 	return string(out), cmd.ProcessState.ExitCode()
 }

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hissa/paytm"
+	"hissa/paytm/paytmtest"
+)
+
+// confirmation is a shop whose worker asks one round at a time, by a clock that is turned by hand.
+type confirmation struct {
+	*books
+	paytm *paytmtest.Paytm
+	c     *confirmer
+}
+
+func openConfirmation(t *testing.T) *confirmation {
+	t.Helper()
+	p := paytmtest.New(paytmtest.Config{MID: "SHOP0001", Seed: 31})
+	api, stop := p.Start()
+	t.Cleanup(stop)
+	b := openBooks(t, testTerms())
+	b.partner("ASHA")
+	return &confirmation{b, p, &confirmer{store: b.Store, mid: "SHOP0001", log: slog.New(slog.DiscardHandler),
+		counts: &counters{}, api: &paytm.Client{BaseURL: api, MID: p.MID(), Key: p.Key()}}}
+}
+
+// pays has a payment of ₹1,000.00 for an order with Asha's code come in by webhook.
+func (c *confirmation) pays(order string, opts ...paytmtest.Option) *paytmtest.Payment {
+	c.Helper()
+	c.bind(Order{ID: order, Promo: "ASHA10"})
+	pay := c.paytm.Pay(order, 100000, opts...)
+	c.arrives(c.paytm.PaymentForm(pay))
+	return pay
+}
+
+func (c *confirmation) arrives(m paytmtest.Message) {
+	c.Helper()
+	e, err := paytm.Parse(m.Body)
+	if err != nil {
+		c.Fatal(err)
+	}
+	id := e.Identity()
+	if _, err := c.Receive(c.ctx(), notification(e.Classify(), id[:]), "", m.Body); err != nil {
+		c.Fatal(err)
+	}
+	c.inOrder()
+}
+
+// round asks about whatever is due, and returns how many questions that were.
+func (c *confirmation) round() int {
+	c.Helper()
+	polls, err := c.DuePolls(c.ctx(), 100)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, p := range polls {
+		if err := c.c.ask(c.ctx(), p); err != nil {
+			c.Fatal(err)
+		}
+	}
+	c.inOrder()
+	return len(polls)
+}
+
+func (c *confirmation) state(txn string) string {
+	return c.story(txn).Txn.confirmationAt(c.clockNow())
+}
+
+func (c *confirmation) wantState(txn, want string) {
+	c.Helper()
+	if got := c.state(txn); got != want {
+		c.Errorf("confirmation is %s, want %s", got, want)
+	}
+}
+
+func TestTheAPIAgreesAtOnce(t *testing.T) {
+	c := openConfirmation(t)
+	pay := c.pays("1")
+	c.wantState(pay.TxnID, waiting)
+	if n := c.round(); n != 1 {
+		t.Errorf("%d questions at once, want 1", n)
+	}
+	c.wantState(pay.TxnID, agreed)
+	c.wait(100 * time.Hour)
+	if n := c.round(); n != 0 {
+		t.Errorf("asked again %d times after the answer", n)
+	}
+}
+
+// While Paytm's API says PENDING it is asked on the ladder and no oftener; after the last step the
+// confirmation has expired, and a new message asks again.
+func TestLadder(t *testing.T) {
+	c := openConfirmation(t)
+	pay := c.pays("1", paytmtest.Pending())
+	asked := []time.Duration{}
+	for at := time.Duration(0); at <= 100*time.Hour; at += 5 * time.Minute {
+		if c.round() > 0 {
+			asked = append(asked, at)
+		}
+		c.wait(5 * time.Minute)
+	}
+	want := append([]time.Duration{0}, ladder...)
+	if len(asked) != len(want) {
+		t.Fatalf("asked at %v, want %v", asked, want)
+	}
+	for i := range want {
+		if asked[i] != want[i] {
+			t.Errorf("question %d came after %v, want %v", i, asked[i], want[i])
+		}
+	}
+	c.wantState(pay.TxnID, expired)
+	c.paytm.Settle(pay, paytm.Success)
+	c.arrives(c.paytm.PaymentForm(pay))
+	if n := c.round(); n != 1 {
+		t.Errorf("a new message asked %d times", n)
+	}
+	c.wantState(pay.TxnID, agreed)
+}
+
+// An API that is away is asked again after a growing pause; the schedule is in the database.
+func TestAPIAway(t *testing.T) {
+	c := openConfirmation(t)
+	c.paytm.SetAPI(paytmtest.APIFaults{Away: true})
+	pay := c.pays("1")
+	questions := 0
+	for range 60 * 60 {
+		questions += c.round()
+		c.wait(time.Second)
+	}
+	if questions < 8 || questions > 12 {
+		t.Errorf("%d questions in an hour, want about ten", questions)
+	}
+	var told strings.Builder
+	c.story(pay.TxnID).tell(&told, c.clockNow())
+	if !strings.Contains(told.String(), "brought no answer") {
+		t.Errorf("explain does not say that the API is away:\n%s", told.String())
+	}
+	c.paytm.SetAPI(paytmtest.APIFaults{})
+	c.wait(20 * time.Minute)
+	c.round()
+	c.wantState(pay.TxnID, agreed)
+}
+
+// Nothing but a signed, final answer about this very transaction settles it.
+func TestAnswersThatSettleNothing(t *testing.T) {
+	for name, lie := range map[string]paytmtest.Contradiction{
+		"unsigned":        {Unsigned: true},
+		"another TXNID":   {TxnID: "20261122111212800110168000000000999"},
+		"no TXNID":        {NoTxnID: true},
+		"an unknown one":  {Unknown: true},
+		"another order":   {OrderID: "OTHER"},
+		"still pending":   {Status: paytm.Pending},
+		"wrongly signed":  {WrongSignature: true},
+		"in other money":  {Currency: "USD"},
+		"another amount":  {Amount: 99999},
+		"another outcome": {Status: paytm.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := openConfirmation(t)
+			c.bind(Order{ID: "1", Promo: "ASHA10"})
+			pay := c.paytm.Pay("1", 100000)
+			c.paytm.SetAPI(paytmtest.APIFaults{Contradict: map[string]paytmtest.Contradiction{pay.TxnID: lie}})
+			c.arrives(c.paytm.PaymentForm(pay))
+			c.round()
+			want := "ASHA 1000.00"
+			switch name {
+			case "another amount":
+				want = "ASHA 100.00 held unconfirmed conflict"
+			case "another outcome":
+				want = "ASHA 100.00 less 100.00 reversed"
+			default:
+				want = "ASHA 100.00 held unconfirmed"
+			}
+			c.wait(60 * 24 * time.Hour)
+			if got := c.earned(pay.TxnID); got != want && got != strings.Replace(want, "held ", "held period ", 1) {
+				t.Errorf("came to %q, want %q", got, want)
+			}
+			c.paytm.SetAPI(paytmtest.APIFaults{})
+			c.arrives(c.paytm.PaymentJSON(pay)) // a new message, so the API is asked again
+			c.round()
+			if got := c.earned(pay.TxnID); !strings.HasPrefix(got, "ASHA 100.00 ") || strings.Contains(got, "less") ||
+				strings.Contains(got, "unconfirmed") {
+				t.Errorf("after the truth: %q", got)
+			}
+		})
+	}
+}
+
+// Messages that name two orders: both are asked about.
+func TestBothOrdersAreAskedAbout(t *testing.T) {
+	c := openConfirmation(t)
+	pay := c.pays("1")
+	c.arrives(c.paytm.SignForm(map[string]string{"MID": "SHOP0001", "ORDERID": "0-SQUATTED", "TXNID": pay.TxnID,
+		"TXNAMOUNT": "1000.00", "STATUS": "TXN_SUCCESS", "CURRENCY": "INR", "BANKTXNID": "1"}))
+	if got := c.earned(pay.TxnID); !strings.Contains(got, "nobody") {
+		t.Errorf("with two orders: %s", got)
+	}
+	c.round()
+	if c.paytm.Asked("1") != 1 || c.paytm.Asked("0-SQUATTED") != 1 {
+		t.Errorf("asked %d and %d times", c.paytm.Asked("1"), c.paytm.Asked("0-SQUATTED"))
+	}
+	if got := c.earned(pay.TxnID); got != "ASHA 100.00 held period" && got != "ASHA 100.00 due" {
+		t.Errorf("after Paytm's word on the order: %s", got)
+	}
+}
+
+// The worker asks at most four questions at once, and one that hangs holds up nothing else.
+func TestQuestionsAreBounded(t *testing.T) {
+	b := openBooks(t, testTerms())
+	b.setClock(time.Now)
+	b.partner("ASHA")
+	var now, most, all atomic.Int32
+	release := make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all.Add(1)
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		<-release
+		now.Add(-1)
+		http.Error(w, "later", http.StatusServiceUnavailable)
+	}))
+	defer api.Close()
+	for _, order := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
+		b.send(payment("T"+order, order))
+	}
+	key, err := paytm.NewKey("0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		(&confirmer{store: b.Store, mid: "SHOP0001", log: slog.New(slog.DiscardHandler), counts: &counters{},
+			api: &paytm.Client{BaseURL: api.URL, MID: "SHOP0001", Key: key}}).run(ctx)
+	}()
+	for deadline := time.Now().Add(20 * time.Second); all.Load() < 4; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d questions were asked, want 4 at once", all.Load())
+		}
+	}
+	if got := b.send(payment("T9", "9")); got != "unattributed" {
+		t.Errorf("a webhook while the API hangs: %s", got)
+	}
+	close(release)
+	for deadline := time.Now().Add(20 * time.Second); all.Load() < 9; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d questions were asked, want all 9", all.Load())
+		}
+	}
+	stop()
+	<-stopped
+	if most.Load() > askers {
+		t.Errorf("%d questions at once", most.Load())
+	}
+}
+
+// What the API asks for is respected, and the pause grows to a quarter of an hour.
+func TestWaits(t *testing.T) {
+	if w := wait(0, errors.New("away")); w < 5*time.Second || w > 6*time.Second {
+		t.Errorf("the first pause is %v", w)
+	}
+	if w := wait(40, errors.New("away")); w < 15*time.Minute || w > 18*time.Minute {
+		t.Errorf("a late pause is %v", w)
+	}
+	if w := wait(0, &paytm.APIError{Status: 429, RetryAfter: time.Hour}); w != time.Hour {
+		t.Errorf("told to wait an hour, it waits %v", w)
+	}
+}
+
+// The first question comes within five seconds of the 200, over the real server.
+func TestAskedSoonAfterTheWebhook(t *testing.T) {
+	s := serveShop(t)
+	pay := s.paytm.Pay("1", 100000, paytmtest.Reference("ASHA"))
+	m := s.paytm.PaymentForm(pay)
+	s.do("POST", "/webhooks/paytm", m.ContentType, bytes.NewReader(m.Body))
+	answered := time.Now()
+	for s.story(pay.TxnID).Txn.Confirmation != agreed {
+		if time.Since(answered) > 5*time.Second {
+			t.Fatal("not confirmed five seconds after the 200")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
