@@ -77,24 +77,24 @@ func decide(f Facts, t *Terms) Position {
 	if refundConflict != "" && p.Conflict == "" {
 		p.Conflict = refundConflict
 	}
-	order := orderOf(f, p.OrderID)
+	order := orderOf(f, p.OrderID, program)
 	p.Customer = customerOf(f, order)
 	p.Candidates = candidates(f, &p, order, t, program)
 	earn(&p, f, t, program)
 	if p.Partner != "" {
-		block(&p, order, disputed)
+		d := lastDecision(f)
+		block(&p, order, disputed, d != nil && d.Agree)
 	}
 	return p
 }
 
+// firstReceipt is when the first message was booked. The order of booking tells which that was, even
+// where the clock was set back in between.
 func firstReceipt(ns []Notification) time.Time {
-	var first time.Time
-	for _, n := range ns {
-		if first.IsZero() || n.At.Before(first) {
-			first = n.At
-		}
+	if len(ns) == 0 {
+		return time.Time{}
 	}
-	return first
+	return slices.MinFunc(ns, func(a, b Notification) int { return cmp.Compare(a.Seq, b.Seq) }).At
 }
 
 // payments returns the messages about the payment itself that can be relied on.
@@ -111,6 +111,9 @@ func (f Facts) payments() []Notification {
 // inRupees treats a missing currency as INR: Paytm's payment-link message leaves it out.
 func (n Notification) inRupees() bool { return n.Currency == "" || n.Currency == "INR" }
 
+// currency is the stated one; Paytm's only one is INR.
+func (n Notification) currency() string { return cmp.Or(n.Currency, "INR") }
+
 // settle reads all messages of the transaction together and lets the last word settle what they
 // leave open.
 func settle(p *Position, f Facts, t *Terms) {
@@ -118,21 +121,20 @@ func settle(p *Position, f Facts, t *Terms) {
 	rupees := slices.DeleteFunc(slices.Clone(ps),
 		func(n Notification) bool { return !n.inRupees() })
 	p.Currency = "INR"
-	if len(rupees) == 0 {
+	settled := func(n Notification) bool { return n.Status != "pending" }
+	if !slices.ContainsFunc(rupees, settled) && slices.ContainsFunc(ps, settled) ||
+		len(rupees) == 0 {
 		rupees = ps
-		if len(ps) > 0 {
-			p.Currency = ps[0].Currency
-		}
 	}
 	merge(p, rupees)
 	p.Conflict = contradiction(ps)
 	p.PaidAt = paidAt(ps, p.FirstAt)
 	switch d, a := lastDecision(f), lastAnswer(f); {
 	case d != nil:
-		obey(p, d, ps)
+		obey(p, d)
 	case a != nil:
 		believe(p, a, ps)
-	case confirmationNeeded(p, ps, t.programAt(p.PaidAt)):
+	case confirmationNeeded(p, ps, asks(t, p)):
 		p.Confirmation = waiting
 	default:
 		p.Confirmation = off
@@ -150,9 +152,11 @@ func merge(p *Position, ps []Notification) {
 	}
 	first := slices.MinFunc(ps, func(a, b Notification) int {
 		return cmp.Or(cmp.Compare(rank(a.Status), rank(b.Status)),
-			cmp.Compare(a.Amount, b.Amount), cmp.Compare(a.OrderID, b.OrderID))
+			cmp.Compare(a.Amount, b.Amount), cmp.Compare(a.OrderID, b.OrderID),
+			cmp.Compare(a.currency(), b.currency()))
 	})
 	p.Status, p.Amount, p.OrderID = first.Status, first.Amount, first.OrderID
+	p.Currency = first.currency()
 }
 
 // contradiction says in words what the messages disagree on, or "". PENDING never contradicts.
@@ -225,18 +229,13 @@ func lastAnswer(f Facts) *Answer {
 }
 
 // obey lets a person's decision settle the payment.
-func obey(p *Position, d *Decision, ps []Notification) {
+func obey(p *Position, d *Decision) {
 	if !d.Agree {
 		p.Confirmation, p.Status, p.Conflict = denied, "failed", ""
 		return
 	}
-	p.Confirmation, p.Status = agreed, "success"
-	if d.Amount > 0 {
-		p.Amount = d.Amount
-	} else if len(successAmounts(ps)) > 1 {
-		return // a contradiction about the amount that the person did not name one for
-	}
-	p.Currency, p.Conflict = "INR", ""
+	p.Confirmation, p.Status, p.Conflict = agreed, "success", ""
+	p.Currency, p.Amount = "INR", d.Amount
 }
 
 // believe lets the API's definite answer settle the payment.
@@ -256,28 +255,26 @@ func believe(p *Position, a *Answer, ps []Notification) {
 	default:
 		p.Confirmation, p.Conflict, p.Currency = agreed, "", "INR"
 		p.Status, p.Amount, p.OrderID = "success", a.Amount, a.OrderID
+		if !a.PaidAt.IsZero() {
+			p.PaidAt = a.PaidAt // no message can date a confirmed payment otherwise
+		}
 	}
 }
 
-// successAmounts returns the distinct amounts in rupees of the messages that say success.
-func successAmounts(ps []Notification) []int64 {
-	var amounts []int64
-	for _, n := range ps {
-		if n.Status == "success" && n.inRupees() && !slices.Contains(amounts, n.Amount) {
-			amounts = append(amounts, n.Amount)
-		}
-	}
-	return amounts
+// asks reports whether the terms ask for the API's word: those in force at payment time, and those at
+// the first receipt, which is our own clock and not a sender's.
+func asks(t *Terms, p *Position) bool {
+	return t.programAt(p.PaidAt).Confirm || t.programAt(p.FirstAt).Confirm
 }
 
 // confirmationNeeded: always, unless the program waives it and some success carries only
 // documented names. Field names are not signed, so an unknown one may be a message cut up by a
 // stranger. A payment that only failed earns nothing and needs no word.
-func confirmationNeeded(p *Position, ps []Notification, program Program) bool {
-	if p.Status == "failed" {
+func confirmationNeeded(p *Position, ps []Notification, asked bool) bool {
+	if p.Status == "failed" && p.Conflict == "" {
 		return false
 	}
-	if program.Confirm || p.Conflict != "" || p.Status == "pending" {
+	if asked || p.Conflict != "" || p.Status == "pending" {
 		return true
 	}
 	return !slices.ContainsFunc(ps, func(n Notification) bool {
@@ -302,7 +299,7 @@ func refunded(f Facts) (total int64, conflict string) {
 		if n.Unusable != "" {
 			continue
 		}
-		if n.Event != "refused" && n.Status != "failed" {
+		if n.Event == "succeeded" || n.Kind == "payment" && n.Status == "success" && n.Unknown == "" {
 			cumulative = max(cumulative, n.RefundsSum)
 		}
 		if n.Kind != "refund" {
@@ -372,26 +369,27 @@ func disputes(f Facts) (lost int64, open bool) {
 }
 
 // orderOf is the binding of the order that the payment was for, nil when the shop never bound it.
-func orderOf(f Facts, orderID string) *Order {
+func orderOf(f Facts, orderID string, program Program) *Order {
 	if o, ok := f.Orders[orderID]; ok {
+		return &o
+	}
+	if o, ok := f.Orders[withoutTimestamp(orderID)]; ok && program.OrderSuffix != "" {
 		return &o
 	}
 	return nil
 }
 
-// customerOf prefers the shop's own customer over the subscription that a message names: the
-// byte-smallest, if messages name several. Never CUSTID, which Paytm replaces with its own.
+// customerOf prefers the shop's own customer over the subscription that the successes name, if they
+// name one and the same. Never CUSTID, which Paytm replaces with its own.
 func customerOf(f Facts, o *Order) string {
 	if o != nil && o.Customer != "" {
 		return o.Customer
 	}
-	customer := ""
-	for _, n := range f.payments() {
-		if n.Customer != "" && (customer == "" || n.Customer < customer) {
-			customer = n.Customer
-		}
+	named := distinct(f, func(n Notification) string { return n.Customer })
+	if len(named) != 1 {
+		return ""
 	}
-	return customer
+	return named[0]
 }
 
 // candidates lists everybody who could have brought the sale, in the program's order of
@@ -576,6 +574,7 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 		p.Partner, p.Basis, p.Value = f.Due.Partner, f.Due.Basis, f.Due.Value
 		p.Rate, p.Program = f.Due.Rate, f.Due.Program
 		program = t.program(p.Program)
+		readAgain(p, f, t, program)
 	case winner >= 0:
 		c := p.Candidates[winner]
 		p.Partner, p.Basis, p.Value = c.Partner, c.Basis, c.Value
@@ -584,12 +583,45 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 		p.Why = nobody(p.Candidates)
 		return
 	}
+	if p.Partner == "" {
+		return
+	}
 	p.Earned = p.Rate.of(p.Amount, program.ExcludeTax)
 	p.Reversed = p.Earned
 	if p.Confirmation != denied {
 		p.Reversed = share(p.Earned, p.Refunded, p.Amount)
 	}
 	p.DueAt = p.PaidAt.Add(program.Hold)
+}
+
+// readAgain lets what messages and the API say still move a commission whose partner they named:
+// only bindings, customers and programs no longer do. Then it marks whom the commission stays with.
+func readAgain(p *Position, f Facts, t *Terms, program Program) {
+	var named []Candidate
+	switch p.Basis {
+	case "reference":
+		named = byReference(f, t, program, p.PaidAt)
+	case "campaign":
+		named = byCampaign(f, t, p.PaidAt)
+	}
+	if named != nil {
+		i := slices.IndexFunc(named, func(c Candidate) bool { return c.counts })
+		switch {
+		case i < 0:
+			p.Partner, p.Why = "", "no partner: what named one no longer counts"
+		case named[i].Partner != p.Partner:
+			p.Partner, p.Value = named[i].Partner, named[i].Value
+			p.Rate = t.rateOf(p.Partner, p.PaidAt, program)
+		}
+	}
+	for i := range p.Candidates {
+		c := &p.Candidates[i]
+		stays := p.Partner != "" && c.Basis == p.Basis && c.Value == p.Value
+		if c.counts && !stays {
+			c.Verdict += "; but the commission was due already"
+		}
+		c.counts = stays
+	}
 }
 
 func succeeded(n Notification) bool { return n.Status == "success" }
@@ -604,7 +636,7 @@ func nobody(cs []Candidate) string {
 }
 
 // block lists what keeps the commission from being due, apart from the hold period.
-func block(p *Position, o *Order, disputed bool) {
+func block(p *Position, o *Order, disputed, personAgrees bool) {
 	add := func(b string, when bool) {
 		if when {
 			p.Blocks = append(p.Blocks, b)
@@ -613,7 +645,7 @@ func block(p *Position, o *Order, disputed bool) {
 	add("unconfirmed", p.Confirmation == waiting)
 	add("conflict", p.Conflict != "")
 	add("dispute", disputed)
-	add("merchant", o != nil && o.Amount > 0 && o.Amount != p.Amount)
+	add("merchant", o != nil && o.Amount > 0 && o.Amount != p.Amount && !personAgrees)
 }
 
 // State is the first that holds of: reversed (all of it taken back), held (a block stands), due.

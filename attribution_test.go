@@ -334,11 +334,16 @@ func TestLifetimeFollowsTheEarliestPayment(t *testing.T) {
 	}
 	b.bind(Order{ID: "2", Customer: "c-7", Promo: "RAVI10"})
 	b.send(payment("T2", "2", paid(noon.Add(month))))
+	if got := b.earned("T3"); got != "nobody" {
+		t.Errorf("on the word of an unconfirmed payment: %s", got)
+	}
+	b.answers("T2", agreeing("T2", "2", 100000))
 	if got := b.earned("T3"); got != "RAVI 100.00 held period unconfirmed" {
 		t.Errorf("after Ravi brought the customer: %s", got)
 	}
 	b.bind(Order{ID: "1", Customer: "c-7", Promo: "ASHA10"})
 	b.send(payment("T1", "1"))
+	b.answers("T1", agreeing("T1", "1", 100000))
 	if got := b.earned("T3"); got != "ASHA 100.00 held period unconfirmed" {
 		t.Errorf("after news of an earlier payment through Asha: %s", got)
 	}

@@ -31,7 +31,7 @@ var chained = []chainedTable{
 		"mid txn_id order_id status amount currency paid_at " +
 		"reference pos campaign customer mode unknown " +
 		"refund_id event refund refunds_sum dispute_id dispute disputed body_mac"},
-	{"answers", "at about asked result txn_id order_id amount reference pos code text definite"},
+	{"answers", "at about asked result txn_id order_id amount paid_at reference pos code text definite"},
 	{"decisions", "at txn_id agree amount reason"},
 	{"dues", "at txn_id partner basis value rate_bps flat program"},
 	{"entries", "at kind debit credit amount currency txn txn_id partner"},

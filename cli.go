@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,15 +27,31 @@ import (
 
 // verbs picks the second word of a command.
 func (c *call) verbs(table map[string]func(*call) error, known string) error {
-	if len(c.args) == 0 {
+	i := firstWord(c.args)
+	if i < 0 {
 		return usageError{c.command.name + " needs one of " + known}
 	}
-	do, ok := table[c.args[0]]
+	do, ok := table[c.args[i]]
 	if !ok {
-		return usageError{fmt.Sprintf("%s %q: it is one of %s", c.command.name, c.args[0], known)}
+		return usageError{fmt.Sprintf("%s %q: it is one of %s", c.command.name, c.args[i], known)}
 	}
-	c.args = c.args[1:]
+	c.args = slices.Delete(slices.Clone(c.args), i, i+1)
 	return do(c)
+}
+
+// firstWord finds the first argument that is neither a flag nor a flag's value, -1 without one.
+func firstWord(arguments []string) int {
+	for i := 0; i < len(arguments); i++ {
+		name, isFlag := strings.CutPrefix(arguments[i], "-")
+		if !isFlag {
+			return i
+		}
+		name = strings.TrimPrefix(name, "-")
+		if name != "json" && name != "enable" && !strings.Contains(name, "=") {
+			i++ // its value
+		}
+	}
+	return -1
 }
 
 // writeJSON writes one object a line.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,9 @@ func (c *confirmer) run(ctx context.Context) {
 				}
 			})
 		}
+		if len(polls) == 4*askers {
+			continue // there may be more; starting the last of these waited for the others
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -78,6 +82,7 @@ func (c *confirmer) run(ctx context.Context) {
 // books the answers.
 func (c *confirmer) ask(ctx context.Context, p Poll) error {
 	var answers []Answer
+	var failed error
 	for _, order := range p.Orders {
 		asking, cancel := context.WithTimeout(ctx, askTimeout)
 		a, err := c.api.OrderStatus(asking, order)
@@ -88,7 +93,8 @@ func (c *confirmer) ask(ctx context.Context, p Poll) error {
 			}
 			c.counts.unanswered.Add(1)
 			c.log.Warn("Paytm's API gave no answer", "order", order, "cause", err.Error())
-			return c.store.PollFailed(ctx, p, err.Error(), wait(p.Tries, err))
+			failed = err
+			continue
 		}
 		c.counts.answered.Add(1)
 		answers = append(answers, c.answer(p.TxnID, order, a))
@@ -96,6 +102,10 @@ func (c *confirmer) ask(ctx context.Context, p Poll) error {
 	for _, a := range answers {
 		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked,
 			"result", a.Result, "definite", a.Definite, "amount", max(a.Amount, 0))
+	}
+	settled := slices.ContainsFunc(answers, func(a Answer) bool { return a.Definite })
+	if failed != nil && !settled {
+		return c.store.PollFailed(ctx, p, failed.Error(), wait(p.Tries, failed))
 	}
 	return c.store.RecordAnswers(ctx, p, answers)
 }
@@ -128,7 +138,7 @@ func (c *confirmer) answer(txnID, asked string, a *paytm.Answer) Answer {
 		(a.MID == "" || a.MID == c.mid) &&
 		(a.Currency == "" || a.Currency == "INR")
 	return Answer{
-		Asked: asked, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount,
+		Asked: asked, PaidAt: a.PaidAt, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount,
 		Reference: a.Reference, POS: a.PosID, Code: a.Code, Text: a.Text, Definite: definite,
 	}
 }

@@ -47,7 +47,8 @@ type Answer struct {
 	Result    string // success, failed, pending, unknown
 	TxnID     string
 	OrderID   string
-	Amount    int64 // paise, -1 when it names none
+	Amount    int64     // paise, -1 when it names none
+	PaidAt    time.Time // zero when it names none
 	Reference string
 	POS       string
 	Code      string
@@ -60,7 +61,7 @@ type Decision struct {
 	Seq    int64
 	At     time.Time
 	Agree  bool
-	Amount int64 // paise, 0 when the person named none
+	Amount int64 // paise: which amount the person agreed to; 0 for a denial
 	Reason string
 }
 

@@ -61,7 +61,7 @@ func (s *server) handleHealth(w http.ResponseWriter, r *http.Request) error {
 
 // handleReady says whether a webhook would be stored now, by asking the writer for an empty act.
 func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
-	err := s.store.write(r.Context(), s.store.payments, func(*tx) error { return nil })
+	err := s.store.write(r.Context(), s.store.clicks, func(*tx) error { return nil })
 	if err != nil {
 		s.log.Error("not ready", "cause", err.Error())
 		return reply(w, http.StatusServiceUnavailable, map[string]string{

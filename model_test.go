@@ -82,16 +82,7 @@ func (m *model) outcome(txn *modelTxn) outcome {
 	if d := txn.decision; d != nil {
 		unconfirmed = false
 		if d.Agree {
-			paidFor = "success"
-			if d.Amount > 0 {
-				amount, conflict = d.Amount, false
-			} else {
-				seen := map[int64]bool{}
-				for _, n := range success {
-					seen[n.Amount] = true
-				}
-				conflict = conflict && len(seen) > 1
-			}
+			paidFor, amount, conflict = "success", d.Amount, false
 		} else {
 			gone, conflict = true, false
 		}
@@ -144,7 +135,8 @@ func (m *model) outcome(txn *modelTxn) outcome {
 	if open {
 		o.blocks = append(o.blocks, "dispute")
 	}
-	if bound := m.orders[txn.order]; bound.amount > 0 && bound.amount != amount {
+	agreed := txn.decision != nil && txn.decision.Agree
+	if bound := m.orders[txn.order]; bound.amount > 0 && bound.amount != amount && !agreed {
 		o.blocks = append(o.blocks, "merchant")
 	}
 	o.state = "due"
@@ -400,6 +392,13 @@ func (h *history) decide(t *rapid.T) {
 	if err := h.b.decides(id, d); err != nil {
 		*txn = before // refused: an amount that nobody stated, or none where two were
 		return
+	}
+	if d.Agree && d.Amount == 0 { // taken: so only one amount was stated
+		for _, n := range txn.messages {
+			if n.Kind == "payment" {
+				d.Amount = n.Amount
+			}
+		}
 	}
 	txn.decision, txn.after = &d, len(txn.messages)
 }

@@ -298,7 +298,6 @@ func TestClicks(t *testing.T) {
 	}
 }
 
-
 func TestFirstClickKeepsALiveCookie(t *testing.T) {
 	s := serveShop(t, func(c *Config) { c.Attribution.Model = "first-click" })
 	first := s.do("GET", "/r/ASHA", "", nil, "User-Agent", phone).header.Get("Set-Cookie")
@@ -406,4 +405,3 @@ func TestStorageTrouble(t *testing.T) {
 	close(release)
 	s.wants("the same message, later", m, 200, "credited")
 }
-

@@ -379,7 +379,7 @@ type tx struct {
 
 func (s *Store) run(w *writer) {
 	defer close(s.stopped)
-	defer w.conn.Close()
+	defer w.close()
 	for {
 		batch := s.gather()
 		if batch == nil {
@@ -387,6 +387,14 @@ func (s *Store) run(w *writer) {
 		}
 		w.commit(batch)
 	}
+}
+
+// close lets go of the statements first: with one of them open SQLite would leave its journal behind.
+func (w *writer) close() {
+	for _, s := range w.stmts {
+		_ = s.Close()
+	}
+	_ = w.conn.Close()
 }
 
 // gather waits for the first piece of work, then takes whatever else has queued: payments first,
@@ -417,7 +425,12 @@ func (s *Store) gather() []*job {
 
 // commit runs a batch in one transaction and tells every caller its fate, after COMMIT.
 func (w *writer) commit(batch []*job) {
-	err := w.attempt(batch)
+	var err error = errStorage
+	select {
+	case <-w.store.broken: // what queued before the disk failed
+	default:
+		err = w.attempt(batch)
+	}
 	if err != nil {
 		slog.Error("nothing of this batch was booked; every sender is told to try again",
 			"pieces", len(batch), "cause", err.Error())

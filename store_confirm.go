@@ -104,7 +104,7 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		for _, a := range answers {
 			final = final || a.Definite
 			if _, err := t.book("answers",
-				t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID, a.Amount,
+				t.now, p.TxnID, a.Asked, a.Result, a.TxnID, a.OrderID, a.Amount, a.PaidAt,
 				a.Reference, a.POS, a.Code, a.Text, a.Definite,
 			); err != nil {
 				return err

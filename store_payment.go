@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,7 +53,10 @@ func (s *Store) Receive(
 		result, err = t.receive(n, body)
 		return err
 	})
-	return result, err
+	if err != nil {
+		return "", err // result is still the writer's, if the sender did not wait
+	}
+	return result, nil
 }
 
 func (t *tx) receive(n Notification, body []byte) (string, error) {
@@ -111,8 +115,18 @@ func (n Notification) at(seq int64) Notification {
 
 // subject is what a message is about, by which its repeats and its relatives are found.
 func (n Notification) subject() string {
-	return cmp.Or(n.TxnID, n.DisputeID, n.RefundID, n.Customer, n.OrderID,
-		hex.EncodeToString(n.Identity[:8]))
+	if n.TxnID != "" {
+		return n.TxnID
+	}
+	for _, other := range []struct{ what, id string }{
+		{"dispute ", n.DisputeID}, {"refund ", n.RefundID}, {"subscription ", n.Customer},
+		{"order ", n.OrderID},
+	} {
+		if other.id != "" {
+			return other.what + other.id
+		}
+	}
+	return "message " + hex.EncodeToString(n.Identity[:8])
 }
 
 // again is the answer to the repeat of a message.
@@ -286,6 +300,15 @@ func (t *tx) fixIfDue(txn *transaction) error {
 // ledger the difference to what is booked. txn is nil for a transaction not seen before.
 func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, error) {
 	now := transactionOf(t.store.mid, txnID, p)
+	known := txn != nil
+	if !known {
+		txn = &transaction{}
+	}
+	customers := slices.Compact([]string{txn.Customer, now.Customer})
+	brought, err := t.firstBringers(customers)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.one(q("settle-transaction"), args{
 		now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency,
 		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
@@ -294,16 +317,13 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 		return nil, err
 	}
 	if err := errors.Join(
-		t.writeCandidates(now.ID, txn != nil, p.Candidates),
+		t.writeCandidates(now.ID, known, p.Candidates),
 		t.writeCommission(now.ID, p.commission(txnID)),
-		t.bookDifference(now, txn != nil, p),
+		t.bookDifference(now, known, p),
 	); err != nil {
 		return nil, err
 	}
-	if txn == nil {
-		txn = &transaction{}
-	}
-	return &now, t.redecideCustomer(*txn, now)
+	return &now, t.redecideCustomers(customers, brought)
 }
 
 // transactionOf is the row of a position.
@@ -424,34 +444,51 @@ func (t *tx) entry(
 	return nil
 }
 
-// redecideCustomer works out again the other payments of a customer when who first brought that
-// customer may have changed. Twice over in order of payment: a payment leans only on earlier ones,
-// and the verdicts of earlier ones name later ones.
-func (t *tx) redecideCustomer(before, after transaction) error {
-	if after.Customer == "" || t.inCustomer || !t.terms.anyLifetime() ||
-		before.brings() == after.brings() {
-		return nil
+// redecideCustomers works out again the payments of customers when who first brought one of them
+// has changed. Twice over in order of payment: a payment leans only on earlier ones, and the
+// verdicts of earlier ones name later ones.
+func (t *tx) redecideCustomers(customers, broughtBefore []string) error {
+	broughtNow, err := t.firstBringers(customers)
+	if err != nil || slices.Equal(broughtBefore, broughtNow) {
+		return err
 	}
 	t.inCustomer = true
 	defer func() { t.inCustomer = false }()
 	for range 2 {
-		ids, err := t.transactionIDs(q("txnids-of-customer"), after.Customer, after.ID)
-		if err != nil {
-			return err
-		}
-		if err := t.redecideAll(ids); err != nil {
-			return err
+		for _, customer := range customers {
+			ids, err := t.transactionIDs(q("txnids-of-customer"), customer)
+			if err != nil {
+				return err
+			}
+			if err := t.redecideAll(ids); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// brings is what other payments of the customer depend on, as one comparable value.
-func (t transaction) brings() [3]string {
-	if t.Partner == "" || t.Basis == "customer" || t.Confirmation == denied {
-		return [3]string{}
+// firstBringers lists, of each customer, the two earliest payments that some partner brought: all
+// that other payments of the customer depend on, since each leaves itself out. None while the
+// payments of a customer are being worked out, or where no program has a lifetime.
+func (t *tx) firstBringers(customers []string) ([]string, error) {
+	var list []string
+	if t.inCustomer || !t.terms.anyLifetime() {
+		return nil, nil
 	}
-	return [3]string{t.Customer, t.Partner, t.PaidAt.Format(time.RFC3339Nano)}
+	for _, customer := range customers {
+		err := t.each(q("first-bringers"), args{customer}, func(scan func(...any) error) error {
+			var partner, txnID string
+			var paid int64
+			err := scan(&partner, &txnID, &paid)
+			list = append(list, fmt.Sprint(customer, partner, txnID, paid))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // redecideAll works transactions out afresh, those found due fixed first.
@@ -484,15 +521,19 @@ func (s *Store) RecordClick(ctx context.Context, c Click) error {
 // order was stored; a first binding is lawful at any time.
 func (s *Store) BindOrder(
 	ctx context.Context, o Order, customer string,
-) (result string, err error) {
-	err = s.write(ctx, s.payments, func(t *tx) (err error) {
+) (string, error) {
+	var result string
+	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		if o.Customer, err = t.alias("customer", customer); err != nil {
 			return err
 		}
 		result, err = t.bindOrder(o)
 		return err
 	})
-	return result, err
+	if err != nil {
+		return "", err // result is still the writer's, if the shop did not wait
+	}
+	return result, nil
 }
 
 func (t *tx) bindOrder(o Order) (string, error) {
@@ -556,7 +597,7 @@ func (s *Store) Decide(ctx context.Context, txnID string, d Decision) error {
 			return errNotFound
 		}
 		if d.Agree {
-			if err := t.checkAgreement(txn, d.Amount); err != nil {
+			if d.Amount, err = t.agreedAmount(txn, d.Amount); err != nil {
 				return err
 			}
 		}
@@ -579,14 +620,15 @@ type decisionError struct{ text string }
 
 func (e decisionError) Error() string { return e.text }
 
-func (t *tx) checkAgreement(txn *transaction, amount int64) error {
+// agreedAmount is the amount that a person agrees to: the one they named, or the only one stated.
+func (t *tx) agreedAmount(txn *transaction, amount int64) (int64, error) {
 	known, err := t.notifications(txn.TxnID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	f, err := t.facts(txn.TxnID, known, txn)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var stated []int64
 	for _, n := range f.payments() {
@@ -606,12 +648,14 @@ func (t *tx) checkAgreement(txn *transaction, amount int64) error {
 	list := strings.Join(words, ", ")
 	switch {
 	case len(stated) == 0:
-		return decisionError{"no message states an amount in rupees for this payment: " +
+		return 0, decisionError{"no message states an amount in rupees for this payment: " +
 			"it can only be denied"}
 	case amount == 0 && len(stated) > 1:
-		return decisionError{"the amounts " + list + " were stated: say which with -amount"}
+		return 0, decisionError{"the amounts " + list + " were stated: say which with -amount"}
 	case amount != 0 && !slices.Contains(stated, amount):
-		return decisionError{"nobody stated " + decimal(amount) + ", only " + list}
+		return 0, decisionError{"nobody stated " + decimal(amount) + ", only " + list}
+	case amount == 0:
+		return stated[0], nil
 	}
-	return nil
+	return amount, nil
 }

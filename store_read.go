@@ -105,18 +105,19 @@ func (r rows) factsUnder(
 			return f, err
 		}
 	}
-	suffixes := t.anySuffix()
 	f.Orders, f.Clicks = map[string]Order{}, map[string]Click{}
 	for _, n := range f.payments() {
 		if _, ok := f.Orders[n.OrderID]; ok {
 			continue
 		}
-		o, err := r.orderMatching(n.OrderID, suffixes)
-		if err != nil {
-			return f, err
-		}
-		if o != nil {
-			f.Orders[n.OrderID] = *o
+		for _, id := range []string{n.OrderID, withoutTimestamp(n.OrderID)} {
+			o, err := r.order(id)
+			if err != nil {
+				return f, err
+			}
+			if o != nil {
+				f.Orders[id] = *o
+			}
 		}
 	}
 	if err := r.clicksOf(&f); err != nil {
@@ -156,9 +157,10 @@ func (r rows) answers(f *Facts) error {
 	return r.each(q("answers"), args{f.TxnID}, func(scan func(...any) error) error {
 		var a Answer
 		var at int64
-		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount,
+		var paid *int64
+		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount, &paid,
 			&a.Reference, &a.POS, &a.Code, &a.Text, &a.Definite)
-		a.At = fromMillis(&at)
+		a.At, a.PaidAt = fromMillis(&at), fromMillis(paid)
 		f.Answers = append(f.Answers, a)
 		return err
 	})
@@ -201,19 +203,6 @@ func (r rows) order(id string) (*Order, error) {
 	return &o, err
 }
 
-// orderMatching finds the binding for the order id of a payment: exactly, else, where the program
-// has an order suffix, without the timestamp that shop plugins append.
-func (r rows) orderMatching(id string, suffixes bool) (*Order, error) {
-	o, err := r.order(id)
-	if o != nil || err != nil || !suffixes {
-		return o, err
-	}
-	if bare := withoutTimestamp(id); bare != id {
-		return r.order(bare)
-	}
-	return nil, nil
-}
-
 // withoutTimestamp cuts what Paytm's WooCommerce and Magento plugins append: the last "_" and
 // exactly 14 digits after it.
 func withoutTimestamp(id string) string {
@@ -229,17 +218,14 @@ func withoutTimestamp(id string) string {
 	return id[:i]
 }
 
-// transactionsOfOrder finds the payments that a binding of this order concerns.
+// transactionsOfOrder finds the payments that a binding of this order concerns: every one that some
+// message gives this order, whichever order it is taken to be for now.
 func (w *writer) transactionsOfOrder(id string) ([]*transaction, error) {
 	known, err := w.rows.transactions(q("transactions-of-order"), id)
 	if err != nil || !w.terms.anySuffix() {
 		return known, err
 	}
-	// "_" and digits sort between id+"_" and id+"`".
-	longer, err := w.rows.transactions(q("transactions-of-longer-orders"), id+"_", id+"`")
-	longer = slices.DeleteFunc(longer, func(t *transaction) bool {
-		return withoutTimestamp(t.OrderID) != id
-	})
+	longer, err := w.rows.transactions(q("transactions-of-longer-orders"), id)
 	return append(known, longer...), err
 }
 

@@ -49,7 +49,7 @@ func (r rows) loadTerms() (*Terms, error) {
 		var at int64
 		err := scan(&c.Seq, &at, &c.Code, &c.Kind, &c.Partner)
 		c.At = fromMillis(&at)
-		t.codes[strings.ToLower(c.Code)] = c
+		t.codes[lower(c.Code)] = c
 		return err
 	})
 }
@@ -201,7 +201,7 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 }
 
 func (t *tx) bookCode(code, kind, partner string) error {
-	if held, ok := t.terms.codes[strings.ToLower(code)]; ok {
+	if held, ok := t.terms.codes[lower(code)]; ok {
 		if held.Kind == kind && held.Partner == partner && kind != "partner" {
 			return nil
 		}

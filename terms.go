@@ -97,7 +97,7 @@ func (t *Terms) partnerAt(code string, paid time.Time) Partner {
 
 // partner returns a partner's latest version by code, in any case.
 func (t *Terms) partner(code string) (Partner, bool) {
-	c, ok := t.codes[strings.ToLower(code)]
+	c, ok := t.codes[lower(code)]
 	if !ok || c.Kind != "partner" {
 		return Partner{}, false
 	}
@@ -114,8 +114,9 @@ func (t *Terms) rateOf(partner string, paid time.Time, program Program) Rate {
 
 // byCode makes the candidate of a code; how ends the sentence "code ASHA10 …".
 func (t *Terms) byCode(basis, value, how string, paid time.Time) Candidate {
+	value = strings.TrimSpace(value)
 	c := Candidate{Basis: basis, Value: value}
-	code, ok := t.codes[strings.ToLower(strings.TrimSpace(value))]
+	code, ok := t.codes[lower(value)]
 	switch {
 	case !ok:
 		c.Verdict = value + " " + how + ", but names no partner"
@@ -172,4 +173,15 @@ func share(amount, part, whole int64) int64 {
 	lo, carry := bits.Add64(lo, uint64(whole)/2, 0)
 	quotient, _ := bits.Div64(hi+carry, lo, uint64(whole))
 	return int64(quotient)
+}
+
+// lower folds ASCII only, as SQLite's NOCASE does.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }

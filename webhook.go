@@ -185,7 +185,7 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 			return
 		}
 		if errors.Is(err, context.Canceled) {
-			return // the sender has gone; what was queued is booked all the same
+			panic(http.ErrAbortHandler) // no word at all: a return here would be an empty 200
 		}
 		s.counts.refused(http.StatusServiceUnavailable)
 		s.log.Error("unavailable", "path", r.URL.Path, "cause", err.Error())

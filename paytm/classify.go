@@ -208,6 +208,10 @@ func (e *Envelope) Classify() Message {
 	r.row.read(r)
 	r.message.Review = strings.Join(r.problems, "; ")
 	r.message.Unknown = e.unknown(r.row.known)
+	if r.message.Kind != Payment && len(r.message.Unknown) > 0 && e.Shape != HeadBody {
+		r.message.Review = strings.Trim(r.message.Review+"; it has names that such messages don't "+
+			"have, so it may be another one cut up: "+strings.Join(r.message.Unknown, ", "), "; ")
+	}
 	return r.message
 }
 

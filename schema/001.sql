@@ -119,6 +119,7 @@ CREATE TABLE notifications (
   hash            BLOB NOT NULL
 ) STRICT;
 CREATE INDEX notifications_by_subject ON notifications (subject);
+CREATE INDEX notifications_by_order ON notifications (order_id) WHERE kind = 'payment';
 
 -- FACT. What the gateway's API answered about an order.
 CREATE TABLE answers (
@@ -130,6 +131,7 @@ CREATE TABLE answers (
   txn_id    TEXT NOT NULL,     -- as answered
   order_id  TEXT NOT NULL,
   amount    INTEGER NOT NULL,  -- -1 when the answer has none
+  paid_at   INTEGER,           -- as the answer states it
   reference TEXT NOT NULL,
   pos       TEXT NOT NULL,
   code      TEXT NOT NULL,
@@ -145,7 +147,7 @@ CREATE TABLE decisions (
   at     INTEGER NOT NULL,
   txn_id TEXT NOT NULL,
   agree  INTEGER NOT NULL,  -- 1 agree, 0 deny
-  amount INTEGER NOT NULL,  -- 0 when none was named
+  amount INTEGER NOT NULL,  -- which amount was agreed to; 0 for a denial
   reason TEXT NOT NULL,
   hash   BLOB NOT NULL
 ) STRICT;
@@ -206,7 +208,7 @@ CREATE TABLE transactions (
   why          TEXT NOT NULL,     -- nobody earned: why
   UNIQUE (gateway, mid, txn_id)
 ) STRICT;
-CREATE INDEX transactions_by_order ON transactions (order_id);
+CREATE INDEX transactions_by_receipt ON transactions (first_at);
 CREATE INDEX transactions_by_time ON transactions (paid_at);
 CREATE INDEX transactions_of_customer ON transactions (customer, paid_at) WHERE customer <> '';
 

@@ -141,7 +141,7 @@ VALUES (?, ?, ?)
 -- The other facts about a payment.
 
 -- name: answers
-SELECT seq, at, asked, result, txn_id, order_id, amount, reference, pos, code, text, definite
+SELECT seq, at, asked, result, txn_id, order_id, amount, paid_at, reference, pos, code, text, definite
   FROM answers
  WHERE about = ?
  ORDER BY seq;
@@ -184,7 +184,7 @@ SELECT partner, txn_id, paid_at
    AND customer <> ''
    AND partner <> ''
    AND basis <> 'customer'
-   AND confirmation <> 'denied'
+   AND confirmation IN ('agreed', 'off')
    AND txn_id <> ?
  ORDER BY paid_at, txn_id
  LIMIT 1;
@@ -203,15 +203,30 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
        confirmation, conflict, customer, partner, basis, value, why
   FROM transactions
- WHERE order_id = ?;
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id IN (SELECT txn_id
+                    FROM notifications
+                   WHERE order_id = ?
+                     AND kind = 'payment'
+                     AND unusable = '');
 
 -- name: transactions-of-longer-orders
--- Order ids that begin with another and go on: from the first such text to the last.
+-- The payments of an order that messages name with a timestamp behind it. The range lets the index
+-- find those that begin alike.
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
        confirmation, conflict, customer, partner, basis, value, why
   FROM transactions
- WHERE order_id > ?
-   AND order_id < ?;
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id IN (SELECT txn_id
+                    FROM notifications
+                   WHERE order_id > ?1 || '_'
+                     AND order_id < ?1 || '`'
+                     AND length(order_id) = length(?1) + 15
+                     AND order_id GLOB '*_[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]'
+                     AND kind = 'payment'
+                     AND unusable = '');
 
 -- name: transactions-after
 -- All of them, a page at a time.
@@ -235,15 +250,27 @@ SELECT count(*)
 -- name: txnids-paid-since
 SELECT txn_id
   FROM transactions
- WHERE paid_at >= ?;
+ WHERE paid_at >= ?1
+    OR first_at >= ?1;
+
+-- name: first-bringers
+-- The two payments that brought a customer first.
+SELECT partner, txn_id, paid_at
+  FROM transactions
+ WHERE customer = ?
+   AND customer <> ''
+   AND partner <> ''
+   AND basis <> 'customer'
+   AND confirmation IN ('agreed', 'off')
+ ORDER BY paid_at, txn_id
+ LIMIT 2;
 
 -- name: txnids-of-customer
--- The other payments of a customer.
+-- All payments of a customer.
 SELECT txn_id
   FROM transactions
  WHERE customer = ?
    AND customer <> ''
-   AND id <> ?
  ORDER BY paid_at, txn_id;
 
 -- name: txnids-naming-code
@@ -437,7 +464,9 @@ SELECT count(*)
   FROM notifications n
  WHERE kind = 'payment'
    AND unusable = ''
-   AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = n.txn_id);
+   AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.gateway = n.gateway
+                      AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                      AND t.txn_id = n.txn_id);
 
 -- name: stray-transactions
 SELECT count(*)
