@@ -204,7 +204,7 @@ func verb(do func(*stage, *line)) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, not bool, arguments []string) {
 		l := &line{TestScript: ts, settings: map[string]string{}}
 		for _, a := range arguments {
-			if name, value, is := strings.Cut(a, "="); is {
+			if name, value, is := strings.Cut(a, "="); is && !strings.Contains(name, "/") {
 				l.settings[name] = value
 			} else {
 				l.words = append(l.words, a)
