@@ -380,28 +380,21 @@ func TestStorageTrouble(t *testing.T) {
 	s := serveShop(t)
 	s.bind(Order{ID: "1", Promo: "ASHA10"})
 	m := s.paytm.PaymentForm(s.paytm.Pay("1", 100000))
-	release := make(chan struct{})
+	begun, release := make(chan struct{}), make(chan struct{})
 	go func() { // one piece of work holds the writer, and the queue behind it fills
-		_ = s.write(s.ctx(), s.payments, func(*tx) error { <-release; return nil })
+		_ = s.write(s.ctx(), s.payments, func(*tx) error { close(begun); <-release; return nil })
 	}()
-	full := 0
-	for range 2000 {
-		j := &job{do: func(*tx) error { return nil }, done: make(chan error, 1)}
-		select {
-		case s.payments <- j:
-			full = 0
-		default:
-			full++
-			time.Sleep(time.Millisecond)
-		}
-		if full > 50 {
-			break
-		}
+	<-begun
+	for len(s.payments) < cap(s.payments) {
+		s.payments <- &job{do: func(*tx) error { return nil }, done: make(chan error, 1)}
 	}
 	got := s.do("POST", "/webhooks/paytm", m.ContentType, bytes.NewReader(m.Body))
 	if got.status != 503 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "storage") {
 		t.Errorf("a full queue: %d %v %s", got.status, got.header, got.body)
 	}
 	close(release)
+	for len(s.payments) > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	s.wants("the same message, later", m, 200, "credited")
 }

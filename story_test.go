@@ -25,7 +25,7 @@ package main
 //	paytm rotate FILE                    from now on Paytm signs with this key
 //
 // want is the result, or else the status of HTTP. When a story ends while hissa serves, it is
-// stopped, and hissa verify must find the books in order.
+// stopped, and hissa verify must find the books in order. The merchant key must not be in the log.
 
 import (
 	"bytes"
@@ -177,8 +177,13 @@ func (s *stage) proxy() http.Handler {
 	}
 }
 
-// curtain stops hissa at the end of a story and has the books verified.
+// curtain stops hissa at the end of a story, looks for the merchant key in its log, and has the
+// books verified.
 func (s *stage) curtain(t testing.TB) {
+	journal, _ := os.ReadFile(filepath.Join(s.dir, "serve.log")) // a story need not serve
+	if bytes.Contains(journal, []byte(s.paytm.MerchantKey())) {
+		t.Error("the merchant key stands in serve.log")
+	}
 	if s.serving == nil {
 		return
 	}
@@ -386,7 +391,7 @@ func ends(ts *testscript.TestScript, not bool, arguments []string) {
 
 var (
 	stamps   = regexp.MustCompile(`\d{1,2} \w{3} \d{4}, \d\d:\d\d:\d\d IST|\d{4}-\d\d-\d\dT[\d:.]+Z`)
-	columns  = regexp.MustCompile(` *TIME {2,}`)
+	columns  = regexp.MustCompile(`TIME {2,}`)
 	trailing = regexp.MustCompile(`(?m) +$`)
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	clicks   = regexp.MustCompile(`\bclk_[a-z0-9]+`)
@@ -399,7 +404,7 @@ func timeless(ts *testscript.TestScript, not bool, arguments []string) {
 	}
 	ts.Check(ts.Exec(arguments[0], arguments[1:]...))
 	text := stamps.ReplaceAllString(ts.ReadFile("stdout"), "TIME")
-	text = columns.ReplaceAllString(text, "  TIME  ")
+	text = columns.ReplaceAllString(text, "TIME  ")
 	text = trailing.ReplaceAllString(text, "")
 	text = hashes.ReplaceAllString(text, "HASH")
 	fmt.Fprint(ts.Stdout(), clicks.ReplaceAllString(text, "CLICK"))
