@@ -14,6 +14,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -70,6 +72,141 @@ func (e usageError) Error() string { return e.text }
 type noError struct{ text string }
 
 func (e noError) Error() string { return e.text }
+
+// Config is the manual. An option without a default must be set. An option that is not here is a
+// fault, and so is a value that is not understood: nothing in the file is ever silently ignored.
+type Config struct {
+	// Path is the file that was read, as -config named it.
+	Path string `toml:"-"`
+
+	// Listen is the host:port that the server answers on, in plain HTTP. Default "127.0.0.1:8080":
+	// a proxy on the same machine speaks HTTPS to the world. Port 0 takes any free port. With an
+	// empty host the server is open to the network, without encryption.
+	Listen string `toml:"listen"`
+
+	// PublicURL is where the world reaches the server: partners' links, the webhook and all other
+	// URLs begin with it. It may carry a path, never a final slash. It is https, except on a
+	// loopback host: Paytm calls nothing else. The click cookie is Secure when it is https.
+	// Changing it breaks every link that partners have already shared.
+	PublicURL *url.URL `toml:"public_url"`
+
+	// Database is the SQLite file, absolute once loaded. Default "hissa.db", beside the
+	// configuration file. It must be on a local disk: on a network share locks are not reliable.
+	Database string `toml:"database"`
+
+	// TrustedProxies are the addresses whose X-Forwarded-For is believed. Default 127.0.0.1 and
+	// ::1, a proxy on the same machine. Whoever is named here can claim any visitor's address, so
+	// a range that strangers can send from lets them fake clicks.
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
+
+	Links struct {
+		// Landing is the shop's page that a partner's link leads to. It is https, except on a
+		// loopback host, and may carry a query.
+		Landing *url.URL `toml:"landing"`
+
+		// AllowHosts are the hosts, lower case and without a port, that a link's ?to= may lead to.
+		// Default: the landing page's. Every host here can be reached through a link that begins
+		// with PublicURL, so name only your own.
+		AllowHosts []string `toml:"allow_hosts"`
+
+		// CookieDomain is the domain of the click cookie; PublicURL's host and the landing page's
+		// must both belong to it. Default "": PublicURL's host alone, and then a shop on another
+		// host does not see the cookie and must be told the click id in another way.
+		CookieDomain string `toml:"cookie_domain"`
+	} `toml:"links"`
+
+	Paytm struct {
+		// Environment is "production" or "staging". A database remembers which it belongs to, and
+		// refuses to be opened under the other.
+		Environment string `toml:"environment"`
+
+		// MID is the merchant id, as Paytm's dashboard shows it for this environment. One process
+		// serves one MID; a message about another is refused.
+		MID string `toml:"mid"`
+
+		// Keys are the merchant keys, the new one first: it signs what is sent to Paytm, and any
+		// of them proves a message. The file never holds a key, only where it is: "file:PATH" or
+		// "env:NAME", or a list of up to three while a key is rotated. An old key that stays in
+		// the list keeps its power to forge.
+		Keys []*paytm.Key `toml:"merchant_key"`
+
+		// Confirm makes every payment wait for the Transaction Status API to agree before its
+		// commission can be due. Default true. A checksum alone can be forged by whoever has seen
+		// signed messages: with false, a forged message can earn a commission.
+		Confirm bool `toml:"confirm"`
+
+		// APIURL is the base URL of Paytm's API. Default: the one of Environment. It is https,
+		// except on a loopback host (a simulated Paytm).
+		APIURL string `toml:"api_url"`
+
+		// OrderSuffix "_" also matches ORDERID 1042_20261122101500 to order 1042, as shop plugins
+		// write it: the last "_" and exactly 14 digits are left out when no order has the whole
+		// name. Default "": only the whole name counts.
+		OrderSuffix string `toml:"order_suffix"`
+	} `toml:"paytm"`
+
+	// Attribution decides which partner a payment belongs to. A change here and in Commission
+	// counts for payments from then on; those before keep the terms they were made under.
+	Attribution struct {
+		// Window is how long before the payment a click counts, and how long its cookie lives.
+		// Default 30 days; 1 hour to 365 days.
+		Window time.Duration `toml:"window"`
+
+		// Model is "last-click", the default: a new click replaces the cookie, or "first-click": a
+		// live cookie stays.
+		Model string `toml:"model"`
+
+		// Precedence is what may name a partner, the strongest first: promo, click, reference,
+		// customer, campaign. What is left out takes no part. Default: all but campaign, which is
+		// Paytm's own field and names a partner only by accident unless you agreed on its use.
+		Precedence []string `toml:"precedence"`
+
+		// Lifetime is for how many months a customer's later payments earn for the partner who
+		// first brought them, 0 when off, the default. It needs customer in Precedence.
+		Lifetime int `toml:"lifetime"`
+	} `toml:"attribution"`
+
+	// Commission is what a partner earns on a payment, unless the partner has a rate of its own.
+	Commission struct {
+		// RateBPS is a share of the payment in basis points: "10%" is 1000. Exactly one of RateBPS
+		// and Flat is above zero.
+		RateBPS int64 `toml:"rate"`
+
+		// Flat is a fixed amount per payment in paise: "50.00" is 5000. It never exceeds the
+		// payment.
+		Flat int64 `toml:"flat"`
+
+		// ExcludeTaxBPS takes the tax inside the payment out first: at "18%", 1800, a rate applies
+		// to the payment ÷ 1.18. Default 0. A flat amount is not touched by it.
+		ExcludeTaxBPS int64 `toml:"exclude_tax"`
+
+		// Hold is how long after the payment its commission becomes due. Default 14 days; 0 to 365
+		// days. Make it longer than your refund period: what is paid out is gone.
+		Hold time.Duration `toml:"hold"`
+	} `toml:"commission"`
+
+	// Replica is where the database is copied to while it is written. This version does not
+	// replicate yet, so URL is always "" and Ack always "local".
+	Replica struct {
+		// URL is "" for no replica.
+		URL string `toml:"url"`
+
+		// Ack says what is waited for before Paytm gets its answer: "local", the default, for this
+		// machine's disk, "replica" for the copy too.
+		Ack string `toml:"ack"`
+	} `toml:"replica"`
+}
+
+// URLFor makes every URL that others are told: PublicURL and the parts below it, each of them one
+// segment of the path, escaped. Without parts it is PublicURL.
+func (c *Config) URLFor(parts ...string) string {
+	var text strings.Builder
+	text.WriteString(c.PublicURL.String())
+	for _, part := range parts {
+		text.WriteString("/" + url.PathEscape(part))
+	}
+	return text.String()
+}
 
 func commands() []command {
 	return []command{
