@@ -9,7 +9,7 @@ package main
 //	sigterm               stops it, which must end with exit code 0
 //	settled [T1]          waits until no question to Paytm's API is due, or it gave its word on T1
 //	ends CODE hissa …     runs a command that must end with this exit code
-//	timeless hissa …      runs a command and puts TIME, CLICK and HASH for what no two runs share
+//	timeless hissa …      runs a command and puts TIME, SEQ, CLICK and HASH for what no two runs share
 //	visit /r/ASHA [agent=whatsapp]       follows a link with the one browser, whose cookie is $CLICK
 //	bind order=1042 [click= promo= customer= amount= key=shop.key] want=bound
 //	get /healthz [key=FILE] want=200     and post PATH FILE [type= encoding=] want=400
@@ -392,6 +392,7 @@ func ends(ts *testscript.TestScript, not bool, arguments []string) {
 var (
 	stamps   = regexp.MustCompile(`\d{1,2} \w{3} \d{4}, \d\d:\d\d:\d\d IST|\d{4}-\d\d-\d\dT[\d:.]+Z`)
 	columns  = regexp.MustCompile(`TIME {2,}`)
+	seqs     = regexp.MustCompile(`"seq":[0-9]+`)
 	trailing = regexp.MustCompile(`(?m) +$`)
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	clicks   = regexp.MustCompile(`\bclk_[a-z0-9]+`)
@@ -404,6 +405,7 @@ func timeless(ts *testscript.TestScript, not bool, arguments []string) {
 	}
 	ts.Check(ts.Exec(arguments[0], arguments[1:]...))
 	text := stamps.ReplaceAllString(ts.ReadFile("stdout"), "TIME")
+	text = seqs.ReplaceAllString(text, `"seq":SEQ`)
 	text = columns.ReplaceAllString(text, "TIME  ")
 	text = trailing.ReplaceAllString(text, "")
 	text = hashes.ReplaceAllString(text, "HASH")
