@@ -9,7 +9,7 @@ package main
 //	sigterm               stops it, which must end with exit code 0
 //	settled [T1]          waits until no question to Paytm's API is due, or it gave its word on T1
 //	ends CODE hissa …     runs a command that must end with this exit code
-//	timeless hissa …      runs a command and puts TIME, SEQ, CLICK and HASH for what no two runs share
+//	timeless hissa …      runs a command; TIME, SEQ, CLICK, HASH stand for what no two runs share
 //	visit /r/ASHA [agent=whatsapp]       follows a link with the one browser, whose cookie is $CLICK
 //	bind order=1042 [click= promo= customer= amount= key=shop.key] want=bound
 //	get /healthz [key=FILE] want=200     and post PATH FILE [type= encoding=] want=400
@@ -540,10 +540,14 @@ func (s *stage) send(l *line) {
 	times, err := strconv.Atoi(l.setting("times", "1"))
 	l.Check(err)
 	var m paytmtest.Message
-	if r, is := s.refunds[l.words[0]]; is {
+	id := l.word("a TXNID or a refund's id")
+	switch r, is := s.refunds[id]; {
+	case is:
 		m = s.refundMessage(l, r)
-	} else {
-		m = s.paymentMessage(l, s.payment(l))
+	case s.payments[id] != nil:
+		m = s.paymentMessage(l, s.payments[id])
+	default:
+		l.Fatalf("nobody paid %s, and it is no refund", id)
 	}
 	var copies []paytmtest.Message
 	for range times {
@@ -569,7 +573,6 @@ func (s *stage) paymentMessage(l *line, pay *paytmtest.Payment) paytmtest.Messag
 }
 
 func (s *stage) refundMessage(l *line, r bookedRefund) paytmtest.Message {
-	l.word("the refund")
 	events := map[string]func(*paytmtest.Payment, *paytmtest.Refund) paytmtest.Message{
 		"accepted": s.paytm.RefundAccepted, "succeeded": s.paytm.RefundSucceeded,
 		"refused": s.paytm.RefundRefused, "older": s.paytm.RefundOlderForm,
