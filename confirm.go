@@ -63,6 +63,7 @@ func (c *confirmer) run(ctx context.Context) {
 				err := recovered(func() error { return c.ask(ctx, p) })
 				if err != nil && ctx.Err() == nil {
 					c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
+					c.putOff(ctx, p, err)
 				}
 			})
 		}
@@ -75,6 +76,18 @@ func (c *confirmer) run(ctx context.Context) {
 		case <-c.store.wake:
 		case <-tick.C:
 		}
+	}
+}
+
+// putOff keeps a question that ended in a fault of ours from being put again at once and for ever,
+// in front of all younger ones. When not even that can be stored, it keeps its slot for a while.
+func (c *confirmer) putOff(ctx context.Context, p Poll, cause error) {
+	if c.store.PollFailed(ctx, p, cause.Error(), wait(p.Tries, cause)) == nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(backoff(0)):
 	}
 }
 

@@ -122,8 +122,11 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 // prepareFile makes a new database readable by its owner only, before SQLite first opens it. A
 // live database is never opened here: closing such a handle would drop SQLite's locks.
 func prepareFile(path string, create bool) error {
-	_, err := os.Stat(path)
+	info, err := os.Stat(path)
 	switch {
+	case err == nil && info.Size() < 512: // which SQLite would take for a new database
+		return configError{fmt.Errorf("%s is empty: put your last backup in its place; hissa "+
+			"never starts empty instead (if there never were books in it, remove it)", path)}
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
@@ -156,7 +159,8 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 	migrate := func() error { return w.migrate(o) }
 	for _, step := range []func() error{w.useWAL, w.assertDurable, migrate} {
 		if err := step(); err != nil {
-			return nil, errors.Join(err, conn.Close())
+			w.close()
+			return nil, err
 		}
 	}
 	return w, nil

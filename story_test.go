@@ -129,6 +129,8 @@ func setStage(env *testscript.Env) error {
 		stopAPI()
 		proxy.Close()
 	})
+	// The race detector would wait a second at the end of every command.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	names := map[string]string{"URL": s.url, "ADDR": strings.TrimPrefix(s.url, "http://"),
 		"API": api, "MID": s.paytm.MID(), "CLICK": ""}
 	for name, value := range names {
