@@ -63,6 +63,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv("HISSA_TEST_AS_COMMAND") == "1" {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	// The race detector would wait a second at the end of every command.
+	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	testscript.Main(m, map[string]func(){"hissa": main})
 }
 
@@ -73,6 +75,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames: true,
 		UpdateScripts:      os.Getenv("UPDATE_STORIES") == "1",
 		Setup:              setStage,
+		Condition:          without,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": verb((*stage).serve), "sigterm": verb((*stage).sigterm),
 			"settled": verb((*stage).settled), "visit": verb((*stage).visit),
@@ -80,6 +83,20 @@ func TestStories(t *testing.T) {
 			"paytm": verb((*stage).atPaytm), "ends": ends, "timeless": timeless,
 		},
 	})
+}
+
+// without is the condition [without:TOOL], for what a story can't tell without a tool that is not
+// ours. With HISSA_REQUIRE_TOOLS=1 it has to be there.
+func without(condition string) (bool, error) {
+	tool, is := strings.CutPrefix(condition, "without:")
+	if !is {
+		return false, fmt.Errorf("there is no condition %s", condition)
+	}
+	_, err := exec.LookPath(tool)
+	if err != nil && os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
+		return false, err
+	}
+	return err != nil, nil
 }
 
 // shopConfig is the plain shop's hissa.toml. $URL, $API and $MID are put in, in every .toml file
@@ -129,8 +146,7 @@ func setStage(env *testscript.Env) error {
 		stopAPI()
 		proxy.Close()
 	})
-	// The race detector would wait a second at the end of every command.
-	env.Setenv("GORACE", "atexit_sleep_ms=0")
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	names := map[string]string{"URL": s.url, "ADDR": strings.TrimPrefix(s.url, "http://"),
 		"API": api, "MID": s.paytm.MID(), "CLICK": ""}
 	for name, value := range names {
