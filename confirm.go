@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,33 @@ const (
 // asker is what confirmation needs of Paytm's API.
 type asker interface {
 	OrderStatus(ctx context.Context, orderID string) (*paytm.Answer, error)
+}
+
+// keyring asks by one merchant key after the other until an answer is signed: while a key is being
+// rotated nobody here knows by which of them Paytm goes. Its answer is otherwise that to the newest.
+type keyring []*paytm.Client
+
+// OrderStatus is that of paytm.Client.
+func (k keyring) OrderStatus(ctx context.Context, orderID string) (*paytm.Answer, error) {
+	newest, failed := k[0].OrderStatus(ctx, orderID)
+	if failed == nil && newest.Signed || !keyMayBeWrong(failed) {
+		return newest, failed
+	}
+	for _, older := range k[1:] {
+		if a, err := older.OrderStatus(ctx, orderID); err == nil && a.Signed {
+			return a, nil
+		}
+	}
+	return newest, failed
+}
+
+// keyMayBeWrong tells an answer that another key could change from one of the network.
+func keyMayBeWrong(err error) bool {
+	var api *paytm.APIError
+	if errors.As(err, &api) {
+		return api.Status == http.StatusUnauthorized || api.Status == http.StatusForbidden
+	}
+	return err == nil || errors.Is(err, paytm.ErrSignature)
 }
 
 // confirmer asks about every transaction that waits for a word.

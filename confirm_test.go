@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -211,6 +212,37 @@ func TestBothOrdersAreAskedAbout(t *testing.T) {
 	}
 	if got := c.earned(pay.TxnID); got != "ASHA 100.00 held period" && got != "ASHA 100.00 due" {
 		t.Errorf("after Paytm's word on the order: %s", got)
+	}
+}
+
+// However many orders forged messages name for a payment, the one that was paid gets its turn.
+func TestEveryOrderGetsItsTurn(t *testing.T) {
+	c := openConfirmation(t)
+	pay := c.pays("genuine")
+	for i := range 2*ordersAtOnce + 1 {
+		c.arrives(c.paytm.SignForm(map[string]string{"MID": "SHOP0001", "ORDERID": fmt.Sprint("0-", i),
+			"TXNID": pay.TxnID, "TXNAMOUNT": "1000.00", "STATUS": "TXN_SUCCESS", "CURRENCY": "INR",
+			"BANKTXNID": "1"}))
+	}
+	orders := map[string]bool{}
+	for range 3 {
+		polls, err := c.DuePolls(c.ctx(), 10)
+		if err != nil || len(polls) != 1 || len(polls[0].Orders) > ordersAtOnce {
+			t.Fatalf("%+v, %v", polls, err)
+		}
+		var answers []Answer
+		for _, order := range polls[0].Orders {
+			orders[order] = true
+			answers = append(answers, Answer{Asked: order, Result: "unknown", Amount: -1})
+		}
+		if err := c.RecordAnswers(c.ctx(), polls[0], answers); err != nil {
+			t.Fatal(err)
+		}
+		c.wait(7 * time.Hour) // past the next step of the ladder
+		c.inOrder()
+	}
+	if len(orders) != 2*ordersAtOnce+2 || !orders["genuine"] {
+		t.Errorf("asked about %v", orders)
 	}
 }
 

@@ -486,7 +486,11 @@ func serveOn(
 	return nil
 }
 
-// api is the client of Paytm's status API, by the newest key.
-func (c *Config) api() *paytm.Client {
-	return &paytm.Client{BaseURL: c.Paytm.APIURL, MID: c.Paytm.MID, Key: c.Paytm.Keys[0]}
+// api asks Paytm's status API, by the newest key first.
+func (c *Config) api() asker {
+	var k keyring
+	for _, key := range c.Paytm.Keys {
+		k = append(k, &paytm.Client{BaseURL: c.Paytm.APIURL, MID: c.Paytm.MID, Key: key})
+	}
+	return k
 }

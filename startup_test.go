@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -80,6 +82,44 @@ func TestRefusedAtStart(t *testing.T) {
 				t.Error("the database was changed by a start that was refused")
 			}
 		})
+	}
+}
+
+// Whoever opens a new database first makes it, whole: another that comes at the same moment finds the
+// same one, and nothing half-made is left behind.
+func TestADatabaseAppearsWhole(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "new.db")
+	o := StoreOptions{Environment: "staging", MID: "SHOP0001", Create: true}
+	var wg sync.WaitGroup
+	var salts sync.Map
+	for range 8 {
+		wg.Go(func() {
+			s, err := openStore(path, o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			err = s.read(context.Background(), func(r rows) error {
+				var salt string
+				defer func() { salts.Store(salt, true) }()
+				return r.one(q("setting"), args{"customer_salt"}, &salt)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	salts.Range(func(any, any) bool { n++; return true })
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if n != 1 || err != nil || len(left) != 1 {
+		t.Errorf("%d databases were made; there is %v, %v", n, left, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }
 

@@ -9,6 +9,7 @@ package main
 // the next one gathers. Reads use connections of their own and never wait for the writer.
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -49,6 +50,9 @@ var (
 	errBusy    = errors.New("the queue of the database is full")
 	errStorage = errors.New("the database could not be written")
 	errClosed  = errors.New("the database is closing")
+
+	// errNotUndone takes the whole batch with it: half of a failed piece may still be in it.
+	errNotUndone = errors.New("a failed piece of work could not be undone")
 )
 
 // Store is the database: one writer, many readers.
@@ -65,7 +69,7 @@ type Store struct {
 	stop     chan struct{} // closed by Close: what is queued is still done, nothing new comes in
 	stopped  chan struct{} // closed when the writer has gone
 	broken   chan struct{} // closed when the disk refused a sync: nothing is acknowledged after
-	wake     chan struct{} // told when a transaction waits for the API's word
+	wake     chan struct{} // told after a COMMIT when a transaction waits for the API's word
 }
 
 // job is one caller's work and the channel on which its fate is told.
@@ -91,9 +95,14 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if err := prepareFile(path, o.Create); err != nil {
+	if err := prepareFile(path, o); err != nil {
 		return nil, err
 	}
+	return openFile(path, o)
+}
+
+// openFile opens a file that is there.
+func openFile(path string, o StoreOptions) (*Store, error) {
 	s := &Store{
 		path: path, mid: o.MID, clock: o.Clock,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),
@@ -119,9 +128,9 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 	return s, nil
 }
 
-// prepareFile makes a new database readable by its owner only, before SQLite first opens it. A
-// live database is never opened here: closing such a handle would drop SQLite's locks.
-func prepareFile(path string, create bool) error {
+// prepareFile makes the database if it may and must. A live database is never opened here: closing
+// such a handle would drop SQLite's locks.
+func prepareFile(path string, o StoreOptions) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.Size() < 512: // which SQLite would take for a new database
@@ -131,16 +140,50 @@ func prepareFile(path string, create bool) error {
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
 		return configError{fmt.Errorf("database %s: %w", path, err)}
-	case !create:
+	case !o.Create:
 		return configError{fmt.Errorf("no database at %s: hissa serve makes one; "+
 			"or set database in the configuration to where it is", path)}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
+	if err := makeDatabase(path, o); err != nil {
 		return configError{fmt.Errorf("database %s can't be made: %w: "+
 			"make its folder, writable by the user that runs hissa", path, err)}
 	}
-	return f.Close()
+	return nil
+}
+
+// makeDatabase makes a new database, readable by its owner only, under another name and links it
+// into its place when it is whole: a half-made one, or one that another process makes at the same
+// time, is never taken for books that were lost.
+func makeDatabase(path string, o StoreOptions) error {
+	folder := filepath.Dir(path)
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := f.Close(); err != nil {
+		return err
+	}
+	s, err := openFile(f.Name(), o)
+	if err != nil {
+		return err
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func dsn(path string, pragmas ...string) string {
@@ -365,6 +408,7 @@ type writer struct {
 	head  head
 	terms *Terms // reloaded whenever head.terms has moved
 	from  int64  // head.terms that terms was loaded at
+	asks  bool   // the batch schedules a question to the API for now
 }
 
 // head is the end of the chain.
@@ -451,6 +495,13 @@ func (w *writer) commit(batch []*job) {
 		}
 		j.done <- j.err
 	}
+	if w.asks && err == nil {
+		select {
+		case w.store.wake <- struct{}{}:
+		default:
+		}
+	}
+	w.asks = false
 }
 
 func (w *writer) attempt(batch []*job) (err error) {
@@ -481,7 +532,8 @@ func (w *writer) attempt(batch []*job) (err error) {
 			}
 		}
 		code := sqliteCode(j.err)
-		if code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR {
+		if code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR ||
+			errors.Is(j.err, errNotUndone) {
 			return j.err
 		}
 	}
@@ -519,10 +571,14 @@ func (w *writer) inSavepoint(do func(*tx) error) (err error) {
 		return err
 	}
 	err = recovered(func() error { return do(&tx{writer: w, now: w.store.now()}) })
-	if err != nil {
-		return errors.Join(err, w.exec("ROLLBACK TO piece"), w.exec("RELEASE piece"))
+	if err == nil {
+		return w.exec("RELEASE piece")
 	}
-	return w.exec("RELEASE piece")
+	undo := cmp.Or(w.exec("ROLLBACK TO piece"), w.exec("RELEASE piece"))
+	if undo != nil {
+		return fmt.Errorf("%w: %w, after: %w", errNotUndone, undo, err)
+	}
+	return err
 }
 
 func recovered(do func() error) (err error) {

@@ -37,14 +37,14 @@ func (t *tx) askAtOnce(txn *transaction, p Position) error {
 	if p.Confirmation == off {
 		return t.exec(q("never-ask"), txn.ID)
 	}
-	select {
-	case t.store.wake <- struct{}{}:
-	default:
-	}
+	t.asks = true
 	return t.exec(q("ask"), txn.ID, t.now.UnixMilli())
 }
 
-// Poll is a transaction to ask about, with every order its messages name.
+// ordersAtOnce is how many orders one question names. A genuine payment has one, a conflict two.
+const ordersAtOnce = 8
+
+// Poll is a transaction to ask about, with the orders that its messages name, ordersAtOnce at most.
 type Poll struct {
 	Txn    int64
 	TxnID  string
@@ -78,7 +78,7 @@ func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 }
 
 func (r rows) ordersToAsk(p *Poll) error {
-	return r.each(q("orders-to-ask"), args{p.TxnID}, func(scan func(...any) error) error {
+	return r.each(q("orders-to-ask"), args{p.TxnID, ordersAtOnce}, func(scan func(...any) error) error {
 		var order string
 		err := scan(&order)
 		p.Orders = append(p.Orders, order)

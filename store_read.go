@@ -358,7 +358,7 @@ func sqliteVersion() (version string, err error) {
 
 // inspectDatabase looks at a database without changing it.
 func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
-	if err := prepareFile(path, false); err != nil {
+	if err := prepareFile(path, StoreOptions{}); err != nil {
 		return "", err
 	}
 	db, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro")

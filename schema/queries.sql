@@ -397,13 +397,20 @@ SELECT p.txn, t.txn_id, p.tries, p.next_at
  LIMIT ?;
 
 -- name: orders-to-ask
--- Every order that the messages of a transaction name.
-SELECT DISTINCT order_id
-  FROM notifications
- WHERE subject = ?
-   AND kind = 'payment'
-   AND unusable = ''
- ORDER BY order_id;
+-- The orders that the messages of a transaction name, those never asked about first, then those
+-- asked about longest ago: however many a forger names, each gets its turn.
+SELECT n.order_id
+  FROM notifications n
+ WHERE n.subject = ?1
+   AND n.kind = 'payment'
+   AND n.unusable = ''
+ GROUP BY n.order_id
+ ORDER BY (SELECT coalesce(max(a.seq), 0)
+             FROM answers a
+            WHERE a.about = ?1
+              AND a.asked = n.order_id),
+       min(n.seq)
+ LIMIT ?2;
 
 -- name: overdue-polls
 SELECT count(*), coalesce(min(next_at), 0)
