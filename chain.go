@@ -55,6 +55,16 @@ var insertFact = func() map[string]string {
 	return m
 }()
 
+// chainHolds looks a place of the chain up, in whichever table it is.
+var chainHolds = func() string {
+	var tables []string
+	for _, t := range chained {
+		tables = append(tables, "SELECT hash FROM "+t.name+" WHERE seq = ?1")
+	}
+	return "SELECT EXISTS (SELECT 1 FROM (" + strings.Join(tables, " UNION ALL ") +
+		") WHERE hash = ?2)"
+}()
+
 // book appends a fact to its table and to the chain, and returns its place.
 func (t *tx) book(table string, values ...any) (int64, error) {
 	seq := t.head.seq + 1

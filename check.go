@@ -48,6 +48,7 @@ Example:  hissa check -live`,
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		k.database()
+		k.replica(ctx)
 		k.api(ctx)
 		if *live {
 			k.live(ctx)
@@ -144,6 +145,40 @@ func (k *checker) database() {
 		return
 	}
 	k.ok("database", path+": "+summary)
+}
+
+// replica looks at the copy without writing to it.
+func (k *checker) replica(ctx context.Context) {
+	place := k.config.Replica.Place
+	if place == nil {
+		return
+	}
+	mark, err := place.Mark(ctx)
+	switch {
+	case err != nil:
+		k.fault("replica", err.Error(), "mend replica.url or what stands in its way; "+
+			"until then the copy falls behind")
+		return
+	case mark == nil:
+		k.ok("replica", place.String()+" can be read and holds no copy yet: hissa serve -new makes the "+
+			"first, with a database that is there hissa serve does")
+		return
+	}
+	text := fmt.Sprintf("%s holds fact %d, its mark is of %s", place, mark.Seq, clock(mark.At))
+	if k.now().After(mark.Until.Add(time.Minute)) {
+		text += "; no serve writes to it now"
+	}
+	k.ok("replica", text)
+	switch d := lastDrill(k.config.Database); {
+	case d == nil:
+		k.ok("drill", "none yet: hissa drill, or serve within an hour")
+	case !d.OK:
+		k.fault("drill", "on "+day(d.At)+" the copy did not bring the books back: "+d.What, "hissa drill")
+	case k.now().Sub(d.At) > drillEvery+24*time.Hour:
+		k.fault("drill", "the last was on "+day(d.At), "hissa drill")
+	default:
+		k.ok("drill", fmt.Sprintf("on %s the copy brought the books back in %.1f seconds", day(d.At), d.Seconds))
+	}
 }
 
 // api asks about an order that can't exist: Paytm's answer judges MID and key, and

@@ -536,15 +536,19 @@ var verifyCommand = command{
 	long: `
 Recomputes the chain of facts, every payment's position, the ledger and the balances, on one
 snapshot, beside a running serve. Exit code 1 names the first row that is not as it should be. The
-last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back.
+last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back. Where
+replica.url is set it is kept beside the copy, and compared with.
 
 Example:  hissa verify`,
 	run: func(c *call) error {
 		if err := c.exactly(0); err != nil {
 			return err
 		}
-		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+		return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
 			report, err := store.Verify(ctx, c.progress())
+			if err == nil {
+				err = c.verifyMark(ctx, config, store)
+			}
 			var bad badRow
 			if err != nil && !errors.As(err, &bad) {
 				return err
@@ -568,6 +572,29 @@ Example:  hissa verify`,
 			return nil
 		})
 	},
+}
+
+// verifyMark compares the books with the mark beside their copy, where there is one: a file that was
+// rolled back is in order in itself.
+func (c *call) verifyMark(ctx context.Context, config *Config, store *Store) error {
+	if config.Replica.Place == nil {
+		return nil
+	}
+	mark, err := config.Replica.Place.Mark(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(c.stderr, "hissa: not compared with the copy: %v\n", err)
+		return nil
+	case mark == nil:
+		fmt.Fprintln(c.stderr, "hissa: not compared with the copy: there is none yet")
+		return nil
+	}
+	err = holdsMark(ctx, store, mark)
+	var no noError
+	if errors.As(err, &no) {
+		return badRow{"the copy's mark", no.text}
+	}
+	return err
 }
 
 func (r Report) tell(w io.Writer) {

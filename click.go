@@ -136,6 +136,9 @@ func (s *server) handleOrder(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	if err := s.copied(r.Context()); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if result == "bound" {
 		status = http.StatusCreated

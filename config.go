@@ -22,6 +22,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"hissa/paytm"
+	"hissa/replica"
 )
 
 // Fault is one thing wrong in the configuration: where it stands (lines and characters count from
@@ -283,17 +284,21 @@ func (r *configReader) readCommission(c *Config) {
 }
 
 func (r *configReader) readReplica(c *Config) {
-	c.Replica.URL = option(r, "replica.url", "", func(text string) (string, error) {
+	c.Replica.Place = option(r, "replica.url", "", func(text string) (*replica.Place, error) {
 		if text == "" {
-			return "", nil
+			return nil, nil
 		}
-		return "", refuse("this version of Hissa does not replicate yet",
-			"leave it empty, and take backups with hissa backup FILE")
+		place, err := replica.Parse(text)
+		if err != nil {
+			what, do, _ := strings.Cut(err.Error(), ": ")
+			return nil, refuse(what, do)
+		}
+		return place, nil
 	})
 	c.Replica.Ack = option(r, "replica.ack", "local", choice("local", "replica"))
-	if c.Replica.Ack == "replica" {
-		r.fault("replica.ack", refuse(`"replica" needs a url and this version of Hissa does not `+
-			"replicate yet", `write "local"`))
+	c.Replica.Away = option(r, "replica.away", "refuse", choice("refuse", "local"))
+	if _, given := r.value("replica.url"); c.Replica.Ack == "replica" && !given {
+		r.fault("replica.ack", refuse(`"replica" needs a copy to wait for`, "set url, or write \"local\""))
 	}
 }
 

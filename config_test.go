@@ -144,7 +144,13 @@ func TestConfigValues(t *testing.T) {
 		{"commission", `hold = "0d"`, func(c *Config) any { return c.Commission.Hold }, "0s"},
 		{"commission", `hold = "90m"`, func(c *Config) any { return c.Commission.Hold }, "1h30m0s"},
 		{"commission", `hold = "365d"`, func(c *Config) any { return c.Commission.Hold }, "8760h0m0s"},
-		{"replica", `url = ""`, func(c *Config) any { return c.Replica.URL }, ""},
+		{"replica", `url = ""`, func(c *Config) any { return fmt.Sprint(c.Replica.Place == nil) }, "true"},
+		{"replica", `url = "file:///var/backups/hissa/"`,
+			func(c *Config) any { return c.Replica.Place.String() }, "file:///var/backups/hissa"},
+		{"replica", `url = "s3://bucket/shop?region=ap-south-1"`,
+			func(c *Config) any { return c.Replica.Place.String() }, "s3://bucket/shop?region=ap-south-1"},
+		{"replica", "url = \"file:///var/x\"\nack = \"replica\"\naway = \"local\"",
+			func(c *Config) any { return c.Replica.Ack + " " + c.Replica.Away }, "replica local"},
 	} {
 		text := leastWith(t, c.table, c.line)
 		config, faults := parseConfig("hissa.toml", []byte(text), "/etc/hissa", false)
@@ -466,11 +472,20 @@ func TestConfigFaultsTerms(t *testing.T) {
 		{"commission", `hold = "999999d"`,
 			`9:8: commission.hold: "999999d" is too long, write at most "365d"`},
 		{"replica", `url = "s3://a:b@bucket/path"`,
-			`11:7: replica.url: this version of Hissa does not replicate yet: leave ` +
-				`it empty, and take backups with hissa backup FILE`},
+			`11:7: replica.url: holds a secret: take it out and set AWS_ACCESS_KEY_ID and ` +
+				`AWS_SECRET_ACCESS_KEY in the environment`},
+		{"replica", `url = "s3://bucket/path?accessKeyID=x"`,
+			`11:7: replica.url: holds a secret (accessKeyID): set it in the environment instead`},
+		{"replica", `url = "s3://bucket"`,
+			`11:7: replica.url: needs a bucket and a path of the shop's own: "s3://bucket/shop"`},
+		{"replica", `url = "file://backups/hissa"`,
+			`11:7: replica.url: needs a whole path: write it with three slashes, "file:///var/…"`},
+		{"replica", `url = "gs://bucket/path"`,
+			`11:7: replica.url: begins with "gs": s3:// and file:/// are understood`},
 		{"replica", `ack = "replica"`,
-			`11:7: replica.ack: "replica" needs a url and this version of Hissa ` +
-				`does not replicate yet, write "local"`},
+			`11:7: replica.ack: "replica" needs a copy to wait for, set url, or write "local"`},
+		{"replica", `away = "never"`,
+			`11:8: replica.away: "never" is not known, write "refuse" or "local"`},
 		{"replica", `ack = "remote"`,
 			`11:7: replica.ack: "remote" is not known, write "local" or "replica"`},
 	})
@@ -1084,7 +1099,7 @@ func reliable(t *testing.T, c *Config) {
 		"a flat amount":           flat >= 0,
 		"a tax below 100%":        tax >= 0 && tax < 10000,
 		"a hold":                  hold >= 0 && hold <= longest,
-		"no replica":              c.Replica.URL == "" && c.Replica.Ack == "local",
+		"no replica":              c.Replica.Place == nil && c.Replica.Ack == "local",
 	} {
 		if !holds {
 			t.Errorf("without %s: %+v", what, c)

@@ -77,9 +77,9 @@ func (c *child) hissa(args ...string) (string, int) {
 }
 
 // start serves and waits until it listens.
-func (c *child) start() {
+func (c *child) start(flags ...string) {
 	c.Helper()
-	c.cmd = c.command("serve")
+	c.cmd = c.command(append([]string{"serve"}, flags...)...)
 	c.log, c.logged = &bytes.Buffer{}, make(chan struct{})
 	pipe, err := c.cmd.StderrPipe()
 	if err != nil {

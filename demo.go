@@ -102,7 +102,7 @@ func demo(ctx context.Context, out io.Writer, listen string, keep bool) error {
 	}
 	serving, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- serveOn(serving, listener, config, d.store, slog.New(&answerLog{d})) }()
+	go func() { ended <- serveOn(serving, listener, config, d.store, nil, slog.New(&answerLog{d})) }()
 	defer d.client.CloseIdleConnections()
 	err = d.program(ctx, config, keep)
 	if keep && err == nil {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"hissa/paytm"
+	"hissa/replica"
 )
 
 // Exit codes. 2 and 78 mean that starting again would change nothing; the service unit knows.
@@ -185,15 +186,23 @@ type Config struct {
 		Hold time.Duration `toml:"hold"`
 	} `toml:"commission"`
 
-	// Replica is where the database is copied to while it is written. This version does not
-	// replicate yet, so URL is always "" and Ack always "local".
+	// Replica is where the database is copied to while it is written.
 	Replica struct {
-		// URL is "" for no replica.
-		URL string `toml:"url"`
+		// Place is nil, the default, for no copy; else "s3://bucket/path?region=ap-south-1", with
+		// &endpoint=https://… for a store that is not Amazon's, or "file:///var/backups/hissa". One
+		// path belongs to one shop. The bucket's secret comes from the environment:
+		// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+		Place *replica.Place `toml:"url"`
 
-		// Ack says what is waited for before Paytm gets its answer: "local", the default, for this
-		// machine's disk, "replica" for the copy too.
+		// Ack says what is waited for before Paytm or the shop gets an answer: "local", the default,
+		// for this machine's disk, and the copy follows within about a second; "replica" for the copy
+		// too, which costs one or two round trips to it.
 		Ack string `toml:"ack"`
+
+		// Away says what happens under Ack "replica" when the copy can't be written within 4
+		// seconds: "refuse", the default, answers 503, so that Paytm comes again; "local" answers
+		// as if Ack were "local", and says so loudly in the log and the metrics.
+		Away string `toml:"away"`
 	} `toml:"replica"`
 }
 
@@ -211,7 +220,8 @@ func (c *Config) URLFor(parts ...string) string {
 func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
-		explainCommand, exportCommand, verifyCommand, backupCommand, versionCommand,
+		explainCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
+		versionCommand, replicateCommand,
 	}
 }
 
@@ -239,7 +249,9 @@ func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func overview(w io.Writer) {
 	fmt.Fprint(w, "Hissa books a partner's commission exactly once for each Paytm payment.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  hissa %-9s %s\n", c.name, c.short)
+		if c.name != replicateCommand.name {
+			fmt.Fprintf(w, "  hissa %-9s %s\n", c.name, c.short)
+		}
 	}
 	fmt.Fprint(w, "\nTry it:    hissa demo\nRead on:   hissa COMMAND -h\n")
 }
@@ -358,6 +370,9 @@ func (c *call) open(create bool) (*Config, *Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if config.Replica.Place != nil {
+		create = false // whether a new one may be made is for serve to find out
+	}
 	store, err := openStore(config.Database, config.storeOptions(create))
 	if err != nil {
 		return nil, nil, err
@@ -386,19 +401,22 @@ func (c *Config) program() Program {
 }
 
 var serveCommand = command{
-	name: "serve", config: true, usage: "[-config FILE]",
+	name: "serve", config: true, usage: "[-new] [-config FILE]",
 	short: "receive webhooks, clicks and orders until it is told to stop",
 	long: `
 Serves everything over HTTP on the configuration's listen address: Paytm's webhook, the partners'
 links, the shop's orders, health. It asks Paytm's status API about every payment by itself. Put a
 proxy that speaks HTTPS in front (deploy/ has samples).
 
-It makes the database when there is none and brings an older one up to date. A second serve on the
-same database ends at once with exit code 75. SIGTERM or SIGINT stops it: no new request is taken,
+It makes the database when there is none and brings an older one up to date. Where replica.url names
+a copy, a missing database is brought back from it, verified, and served; -new says that there is
+none yet because the shop is new. A second serve on the same database, or on the same copy, ends
+at once with exit code 75. SIGTERM or SIGINT stops it: no new request is taken,
 those inside are answered, within 10 seconds. The log goes to stderr.
 
 Example:  hissa serve -config /etc/hissa/shop.toml`,
 	run: func(c *call) error {
+		isNew := c.flags.Bool("new", false, "")
 		if err := c.exactly(0); err != nil {
 			return err
 		}
@@ -410,26 +428,49 @@ Example:  hissa serve -config /etc/hissa/shop.toml`,
 		defer stop()
 		log := slog.New(slog.NewTextHandler(c.stderr, nil))
 		slog.SetDefault(log)
-		return serve(ctx, config, log)
+		return serve(ctx, config, *isNew, log)
 	},
 }
 
 // serve runs until ctx ends.
-func serve(ctx context.Context, config *Config, log *slog.Logger) error {
+func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) error {
 	lock, err := takeLock(config.Database)
 	if err != nil {
 		return err
 	}
 	defer lock.release()
+	if err := bringBack(ctx, config, isNew, log); err != nil {
+		return err
+	}
 	store, err := openStore(config.Database, config.storeOptions(true))
 	if err != nil {
 		return err
 	}
-	err = listenAndServe(ctx, config, store, log)
+	mirror, err := startReplication(ctx, config, store, log)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	if mirror == nil {
+		err = listenAndServe(ctx, config, store, nil, log)
+		return errors.Join(err, store.Close())
+	}
+	// The child, which still holds the database open, sends what is left after the store is closed.
+	defer mirror.Close()
+	drilling, stopDrilling := context.WithCancel(ctx)
+	defer stopDrilling()
+	go drillWeekly(drilling, config, log)
+	err = listenAndServe(ctx, config, store, mirror, log)
+	last, cancel := context.WithTimeout(context.Background(), copyWithin)
+	defer cancel()
+	if err := mirror.Sync(last); err != nil {
+		log.Warn("the copy lacks what was booked last; the next start sends it", "cause", err.Error())
+	}
 	return errors.Join(err, store.Close())
 }
 
-func listenAndServe(ctx context.Context, config *Config, store *Store, log *slog.Logger) error {
+func listenAndServe(
+	ctx context.Context, config *Config, store *Store, mirror *replica.Supervisor, log *slog.Logger,
+) error {
 	added, err := store.AdoptProgram(ctx, config.program(), false)
 	if err != nil {
 		return err
@@ -443,14 +484,19 @@ func listenAndServe(ctx context.Context, config *Config, store *Store, log *slog
 		return fmt.Errorf("can't listen on %s: %w: stop what holds it, or change listen",
 			config.Listen, err)
 	}
-	return serveOn(ctx, listener, config, store, log)
+	return serveOn(ctx, listener, config, store, mirror, log)
 }
 
 // serveOn answers on a listener and asks Paytm's API, until ctx ends or the disk fails.
 func serveOn(
-	ctx context.Context, listener net.Listener, config *Config, store *Store, log *slog.Logger,
+	ctx context.Context, listener net.Listener, config *Config, store *Store,
+	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
-	s := &server{config: config, store: store, log: log}
+	s := &server{config: config, store: store, mirror: mirror, log: log}
+	var lost <-chan struct{}
+	if mirror != nil {
+		lost = mirror.Lost()
+	}
 	c := &confirmer{
 		store: store, api: config.api(), mid: config.Paytm.MID, log: log, counts: &s.counts,
 	}
@@ -474,6 +520,10 @@ func serveOn(
 		_ = web.Close()
 		return errors.New("the disk failed while storing: " +
 			"nothing that was acknowledged is lost; start again, and look at the disk (dmesg)")
+	case <-lost:
+		_ = web.Close()
+		return lockedError{"another hissa has taken over this shop's copy: " + mirror.Status().Error +
+			": two would book the same sales; stop one of them"}
 	case <-ctx.Done():
 	}
 	log.Info("stopping: requests inside are answered first")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"hissa/replica"
 )
 
 // counters count since the start of the process.
@@ -19,6 +21,7 @@ type counters struct {
 	clicksLost atomic.Int64
 	answered   atomic.Int64
 	unanswered atomic.Int64
+	uncopied   atomic.Int64
 	refusals   [6]atomic.Int64 // in the order of refusalStatuses
 }
 
@@ -59,17 +62,45 @@ func (s *server) handleHealth(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// handleReady says whether a webhook would be stored now, by asking the writer for an empty act.
+// handleReady says whether a webhook would be answered with success now, by asking the writer for
+// an empty act, and how the copy stands.
 func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
+	answer := map[string]any{"status": "ready"}
+	status := http.StatusOK
+	if s.mirror != nil {
+		copied := s.mirror.Status()
+		answer["replica"] = s.standing(copied)
+		waits := s.config.Replica.Ack == "replica" && s.config.Replica.Away == "refuse"
+		if waits && !copied.InStep {
+			status = http.StatusServiceUnavailable
+			answer["status"], answer["reason"] = "unavailable", "the copy can't be written"
+		}
+	}
 	err := s.store.write(r.Context(), s.store.clicks, func(*tx) error { return nil })
 	if err != nil {
 		s.log.Error("not ready", "cause", err.Error())
-		return reply(w, http.StatusServiceUnavailable, map[string]string{
-			"status": "unavailable",
-			"reason": "the database can't be written: the log says why",
-		})
+		status = http.StatusServiceUnavailable
+		answer["status"] = "unavailable"
+		answer["reason"] = "the database can't be written: the log says why"
 	}
-	return reply(w, http.StatusOK, map[string]string{"status": "ready"})
+	return reply(w, status, answer)
+}
+
+// standing is how the copy stands, for /readyz.
+func (s *server) standing(c replica.Status) map[string]any {
+	m := map[string]any{"in_step": c.InStep, "fact": c.Seq}
+	if c.Error != "" {
+		m["error"] = c.Error
+	}
+	if !c.SyncedAt.IsZero() {
+		m["lag_seconds"] = s.lag(c)
+	}
+	return m
+}
+
+// lag is for how long the copy may lack what was booked, in seconds.
+func (s *server) lag(c replica.Status) float64 {
+	return max(0, time.Since(c.SyncedAt).Round(time.Millisecond).Seconds())
 }
 
 // handleMetrics writes the counters in Prometheus's text format, for a key of scope metrics.
@@ -90,6 +121,7 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := s.writeQuestions(r.Context(), &b); err != nil {
 		return err
 	}
+	s.writeReplica(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = w.Write([]byte(b.String()))
 	return nil
@@ -141,4 +173,37 @@ func (s *server) writeQuestions(ctx context.Context, b *strings.Builder) error {
 	}
 	fmt.Fprintf(b, "hissa_question_overdue_seconds %g\n", overdue)
 	return nil
+}
+
+// writeReplica tells how the copy stands, where there is one, and what the last drill found.
+func (s *server) writeReplica(b *strings.Builder) {
+	if s.mirror == nil {
+		return
+	}
+	c := s.mirror.Status()
+	gauge := func(name, help string, value float64) {
+		metric(b, name, "gauge", help)
+		fmt.Fprintf(b, "%s %g\n", name, value)
+	}
+	gauge("hissa_replica_in_step", "1 when the last sync of the copy succeeded.", oneIf(c.InStep))
+	if !c.SyncedAt.IsZero() {
+		gauge("hissa_replica_lag_seconds", "Since when the copy may lack what was booked.", s.lag(c))
+	}
+	gauge("hissa_replica_fact", "The newest fact that is known to be in the copy.", float64(c.Seq))
+	metric(b, "hissa_replica_starts_total", "counter", "How often replication was started.")
+	fmt.Fprintf(b, "hissa_replica_starts_total %d\n", c.Starts)
+	metric(b, "hissa_uncopied_total", "counter", "Answers given without the copy they should wait for.")
+	fmt.Fprintf(b, "hissa_uncopied_total %d\n", s.counts.uncopied.Load())
+	if d := lastDrill(s.config.Database); d != nil {
+		gauge("hissa_drill_ok", "1 when the last drill brought the books back.", oneIf(d.OK))
+		gauge("hissa_drill_age_seconds", "How long ago that was.", time.Since(d.At).Seconds())
+		gauge("hissa_drill_seconds", "How long it took.", d.Seconds)
+	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

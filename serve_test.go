@@ -54,7 +54,7 @@ func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serveOn(ctx, listener, config, s.Store, slog.New(slog.DiscardHandler))
+		ended <- serveOn(ctx, listener, config, s.Store, nil, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()

@@ -16,6 +16,7 @@ package main
 //	verify     seal the message again with the merchant key and compare, in constant time
 //	classify   what sort of message this is, and whether the fields relied on can be used
 //	receive    facts, position, ledger, in one transaction with whatever else has queued
+//	copied     with ack = "replica": that transaction is in the copy too
 //	answer     200 once that transaction is on the disk
 //
 // Until the signature holds, the answer is 400, 401, 413 or 415, and one and the same 401 for all
@@ -37,6 +38,7 @@ import (
 	"time"
 
 	"hissa/paytm"
+	"hissa/replica"
 )
 
 const maxBody = 64 << 10
@@ -45,6 +47,7 @@ const maxBody = 64 << 10
 type server struct {
 	config *Config
 	store  *Store
+	mirror *replica.Supervisor // nil when there is none
 	log    *slog.Logger
 	counts counters
 }
@@ -87,6 +90,9 @@ func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
 	n := notification(m, identity[:])
 	result, err := s.store.Receive(r.Context(), n, m.SubscriptionID, body)
 	if err != nil {
+		return err
+	}
+	if err := s.copied(r.Context()); err != nil {
 		return err
 	}
 	s.counts.result(result)

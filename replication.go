@@ -1,0 +1,445 @@
+package main
+
+// Replication: the copy of the database elsewhere, and the way back from it. The copying is done
+// by package replica, in a child process; here stands what Hissa makes of it: whether a database may
+// be served beside a copy, when a webhook waits for the copy, how the books come back.
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"hissa/replica"
+)
+
+const (
+	// copyWithin is how long a request waits for the copy. Paytm's own limit is said to be 5 to 10
+	// seconds.
+	copyWithin = 4 * time.Second
+
+	drillEvery = 7 * 24 * time.Hour
+)
+
+// Head returns the newest fact and the end of the chain.
+func (s *Store) Head(ctx context.Context) (seq int64, hash []byte, err error) {
+	err = s.read(ctx, func(r rows) error {
+		var terms int64
+		return r.one(q("head"), nil, &seq, &hash, &terms)
+	})
+	return seq, hash, err
+}
+
+// Holds reports whether the chain had this end at that fact; fact 0 is before the first.
+func (s *Store) Holds(ctx context.Context, seq int64, hash []byte) (holds bool, err error) {
+	if seq == 0 {
+		return true, nil
+	}
+	err = s.read(ctx, func(r rows) error { return r.one(chainHolds, args{seq, hash}, &holds) })
+	return holds, err
+}
+
+// replicateCommand is the child process. It is not for people, so no list names it.
+var replicateCommand = command{
+	name: "replicate", usage: "",
+	short: "the replication of a running serve, which starts it by itself",
+	long:  "Not for people: hissa serve starts it, and speaks to it over stdin and stdout.",
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		slog.SetDefault(slog.New(slog.NewTextHandler(c.stderr,
+			&slog.HandlerOptions{Level: slog.LevelWarn})))
+		return replica.Run(c.stdin, c.stdout)
+	},
+}
+
+// bringBack makes sure that there is a database to open, or that there may be a new one: where a
+// copy is configured and the database is missing, it comes back from the copy. Nothing starts empty
+// beside a copy that can't be seen, and beside a place without a copy only by the operator's word.
+func bringBack(ctx context.Context, config *Config, isNew bool, log *slog.Logger) error {
+	place := config.Replica.Place
+	if place == nil {
+		return nil
+	}
+	_, err := os.Stat(config.Database)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	mark, err := place.Mark(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("there is no database at %s, and its copy can't be looked at: %w: "+
+			"hissa does not start empty; mend that and start again", config.Database, err)
+	case mark == nil && isNew:
+		return nil
+	case mark == nil:
+		return configError{fmt.Errorf("there is no database at %s and no copy at %s: "+
+			"if this shop is new, start once with hissa serve -new; if it is not, mend replica.url",
+			config.Database, place)}
+	case isNew:
+		return configError{fmt.Errorf("%s holds a copy of this shop's books (fact %d, %s): "+
+			"leave -new out, and they are brought back", place, mark.Seq, clock(mark.At))}
+	case time.Now().Before(mark.Until):
+		return heldElsewhere(&replica.HeldError{Place: place.String(), Mark: *mark})
+	}
+	log.Warn("there is no database: it is brought back from its copy",
+		"database", config.Database, "replica", place.String(), "mark", mark.Seq)
+	back, err := restoreBooks(ctx, config, time.Time{}, config.Database)
+	if err != nil {
+		return err
+	}
+	log.Warn("the books are back and in order",
+		"facts", back.Facts, "payments", back.Transactions, "head", back.Head)
+	return nil
+}
+
+func heldElsewhere(err error) error {
+	return lockedError{err.Error() + ": two would book the same sales; stop that one first"}
+}
+
+// restoreBooks brings the database of a time, the zero time for the newest, back into a new file. It
+// appears there only after its form, its chain and its balances were checked, and, the newest, when it
+// holds what the mark beside the copy promises.
+func restoreBooks(
+	ctx context.Context, config *Config, at time.Time, target string,
+) (report Report, err error) {
+	for _, leftover := range []string{target, target + "-wal", target + "-shm"} {
+		if _, err := os.Lstat(leftover); err == nil {
+			return report, configError{fmt.Errorf("%s is in the way: move it aside, "+
+				"with what else begins with %s", leftover, filepath.Base(target))}
+		}
+	}
+	folder, err := os.MkdirTemp(filepath.Dir(target), filepath.Base(target)+".restore-*")
+	if err != nil {
+		return report, err
+	}
+	defer os.RemoveAll(folder)
+	file := filepath.Join(folder, "hissa.db")
+	mark, err := config.Replica.Place.Restore(ctx, at, file)
+	if err != nil {
+		return report, err
+	}
+	if report, err = inspectBooks(ctx, config, file, mark, at.IsZero()); err != nil {
+		return report, err
+	}
+	// What a lost database knew about its copy must not speak for this one.
+	stale := errors.Join(os.RemoveAll(target+"-replica"), os.RemoveAll(target+"-litestream"))
+	if err := errors.Join(stale, os.Link(file, target)); err != nil {
+		return report, err
+	}
+	return report, syncFolder(filepath.Dir(target))
+}
+
+// inspectBooks verifies restored books and compares them with the mark beside the copy.
+func inspectBooks(
+	ctx context.Context, config *Config, file string, mark *replica.Mark, newest bool,
+) (report Report, err error) {
+	store, err := openFile(file, config.storeOptions(false))
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	report, err = store.Verify(ctx, nil)
+	var bad badRow
+	if errors.As(err, &bad) {
+		return report, fmt.Errorf("the restored books are not in order: %s: "+
+			"try an earlier time with hissa restore -at", bad)
+	}
+	if err != nil || !newest {
+		return report, err
+	}
+	return report, holdsMark(ctx, store, mark)
+}
+
+// holdsMark compares a database with the mark beside its copy.
+func holdsMark(ctx context.Context, store *Store, mark *replica.Mark) error {
+	hash, err := hex.DecodeString(mark.Hash)
+	if err != nil {
+		return fmt.Errorf("the mark beside the copy is damaged: %w", err)
+	}
+	holds, err := store.Holds(ctx, mark.Seq, hash)
+	if err != nil || holds {
+		return err
+	}
+	have, _, err := store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	return noError{fmt.Sprintf("the books end at fact %d and don't hold fact %d as it was copied "+
+		"on %s: they are older than the copy, or were changed", have, mark.Seq, clock(mark.At))}
+}
+
+// startReplication begins to copy the database, unless it must not be served at all: somebody else
+// writes to its place, or the copy is newer. A place that can't be reached harms nothing; the copy
+// follows when it can.
+func startReplication(
+	ctx context.Context, config *Config, store *Store, log *slog.Logger,
+) (*replica.Supervisor, error) {
+	place := config.Replica.Place
+	if place == nil {
+		return nil, nil
+	}
+	claim, err := replica.Judge(ctx, place, config.Database, store)
+	var held *replica.HeldError
+	var older *replica.OlderError
+	switch {
+	case errors.As(err, &held):
+		return nil, heldElsewhere(err)
+	case errors.As(err, &older):
+		return nil, configError{fmt.Errorf("%w: nothing was changed; to go on from the copy, "+
+			"move %s* aside and start again; to look at it first, hissa restore -to FILE",
+			err, config.Database)}
+	case err != nil:
+		log.Error("the copy can't be looked at yet; webhooks are booked on", "cause", err.Error())
+	case claim.Mark == nil:
+		log.Warn("there is no copy yet: the first one is made now", "replica", place.String())
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return replica.Start(replica.Options{
+		Place: place, Database: config.Database, Books: store, Log: log,
+		Command: func() *exec.Cmd {
+			cmd := exec.Command(self, replicateCommand.name)
+			cmd.Stderr = os.Stderr
+			return cmd
+		},
+	}), nil
+}
+
+// copied waits until what was just stored is in the copy, where the configuration asks for that.
+func (s *server) copied(ctx context.Context) error {
+	if s.mirror == nil || s.config.Replica.Ack != "replica" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, copyWithin)
+	defer cancel()
+	err := s.mirror.Sync(ctx)
+	if err != nil && s.config.Replica.Away == "local" {
+		s.counts.uncopied.Add(1)
+		s.log.Error("ANSWERED WITHOUT A COPY: if this machine dies now, this message is lost here",
+			"cause", err.Error())
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: no copy was made: %w", errStorage, err)
+	}
+	return nil
+}
+
+var restoreCommand = command{
+	name: "restore", config: true, usage: "[-at TIME] [-to FILE]",
+	short: "the database back from its copy",
+	long: `
+Brings the database back from replica.url, the newest state or that of a TIME in the last days (a
+date in IST, or RFC 3339), into FILE, by default the database of the configuration. FILE must not
+exist. It appears there whole, after its form, its chain and its balances were checked. Stop serve
+first when the database itself is to be replaced, and move the old one aside with all that begins
+with its name.
+
+Example:  hissa restore -at 2026-11-22T18:00:00+05:30 -to /tmp/yesterday.db`,
+	run: func(c *call) error {
+		at := c.flags.String("at", "", "")
+		to := c.flags.String("to", "", "")
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		when, err := parseWhen("-at", *at)
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		config, err := c.loadReplicated()
+		if err != nil {
+			return err
+		}
+		target := config.Database
+		if *to != "" {
+			if target, err = filepath.Abs(*to); err != nil {
+				return err
+			}
+		}
+		if target == config.Database {
+			lock, err := takeLock(config.Database)
+			if err != nil {
+				return err
+			}
+			defer lock.release()
+		}
+		report, err := restoreBooks(context.Background(), config, when, target)
+		if errors.Is(err, replica.ErrNone) {
+			return noError{"there is no copy at " + config.Replica.Place.String()}
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "hissa: restored to %s\n", target)
+		report.tell(c.stdout)
+		return nil
+	},
+}
+
+// loadReplicated reads a configuration that has to name a copy.
+func (c *call) loadReplicated() (*Config, error) {
+	config, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if config.Replica.Place == nil {
+		return nil, configError{errors.New("the configuration names no copy: " +
+			`set replica.url, such as "file:///var/backups/hissa"`)}
+	}
+	return config, nil
+}
+
+// Drill is what a drill found: the books were brought back from their copy, beside the live ones.
+type Drill struct {
+	At      time.Time `json:"at"`
+	OK      bool      `json:"ok"`
+	What    string    `json:"what"`    // why not
+	Facts   int64     `json:"facts"`   // in the restored books
+	Live    int64     `json:"live"`    // in the live books when the drill began
+	Seconds float64   `json:"seconds"` // from the first question to verified books
+}
+
+func drillPath(database string) string { return database + "-drill" }
+
+// lastDrill reads the result of the last drill, nil when there was none.
+func lastDrill(database string) *Drill {
+	var d Drill
+	text, err := os.ReadFile(drillPath(database))
+	if err != nil || json.Unmarshal(text, &d) != nil {
+		return nil
+	}
+	return &d
+}
+
+func (d Drill) keep(database string) error {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(drillPath(database), append(text, '\n'), 0o600)
+}
+
+func (d Drill) record() record {
+	return record{
+		{"ok", d.OK}, {"at", rfc3339(d.At)}, {"facts", d.Facts}, {"live", d.Live},
+		{"seconds", d.Seconds}, {"what", d.What},
+	}
+}
+
+var drillCommand = command{
+	name: "drill", config: true, reading: true, usage: "[-json]",
+	short: "does the copy really bring the books back",
+	long: `
+Restores the copy to a temporary place, recomputes its chain, positions and balances as verify does,
+and compares it with the live books. It changes neither. A running serve does this once a week by
+itself; the result is in hissa check and in the metrics. It needs as much free space beside the
+database as the database takes. Exit code 1: the copy would not bring the books back.
+
+Example:  hissa drill`,
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		config, err := c.loadReplicated()
+		if err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			d, err := drill(ctx, config, store)
+			if err != nil {
+				return err
+			}
+			if err := d.keep(config.Database); err != nil {
+				return err
+			}
+			if c.json {
+				if err := c.writeJSON(d.record()); err != nil {
+					return err
+				}
+			}
+			if !d.OK {
+				return noError{"the copy would not bring the books back: " + d.What}
+			}
+			if !c.json {
+				fmt.Fprintf(c.stdout, "The copy brought back fact %d of %d, in order, in %.1f seconds.\n",
+					d.Facts, d.Live, d.Seconds)
+			}
+			return nil
+		})
+	},
+}
+
+// drill restores the copy beside the live books and compares.
+func drill(ctx context.Context, config *Config, store *Store) (d Drill, err error) {
+	began := time.Now()
+	d.At = began.UTC()
+	if d.Live, _, err = store.Head(ctx); err != nil {
+		return d, err
+	}
+	folder, err := os.MkdirTemp(filepath.Dir(config.Database),
+		filepath.Base(config.Database)+".drill-*")
+	if err != nil {
+		return d, err
+	}
+	defer os.RemoveAll(folder)
+	report, err := restoreBooks(ctx, config, time.Time{}, filepath.Join(folder, "hissa.db"))
+	d.Facts, d.Seconds = report.Facts, time.Since(began).Seconds()
+	if err != nil {
+		d.What = err.Error()
+		return d, nil
+	}
+	head, err := hex.DecodeString(report.Head)
+	if err != nil {
+		return d, err
+	}
+	if d.OK, err = store.Holds(ctx, report.Facts, head); err != nil {
+		return d, err
+	}
+	if !d.OK {
+		d.What = fmt.Sprintf("its chain at fact %d is not that of the live books", report.Facts)
+	}
+	return d, nil
+}
+
+// drillWeekly runs a drill in a process of its own whenever the last is a week old, until ctx ends.
+func drillWeekly(ctx context.Context, config *Config, log *slog.Logger) {
+	self, err := os.Executable()
+	if err != nil {
+		log.Error("no drill can be run", "cause", err.Error())
+		return
+	}
+	began := time.Now()
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		last := began.Add(time.Hour - drillEvery) // the first an hour after the first start
+		if d := lastDrill(config.Database); d != nil {
+			last = d.At
+		}
+		if time.Since(last) >= drillEvery {
+			out, err := exec.CommandContext(ctx, self, drillCommand.name, "-config", config.Path).
+				CombinedOutput()
+			if err != nil && ctx.Err() == nil {
+				log.Error("the weekly drill failed", "cause", string(out))
+			} else if err == nil {
+				log.Info("the weekly drill went well", "said", string(out))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

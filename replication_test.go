@@ -1,0 +1,626 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"hissa/paytm/paytmtest"
+	"hissa/replica"
+)
+
+// objectStore is a real S3 server on this machine, which can be taken away and brought back.
+type objectStore struct {
+	testing.TB
+	folder, addr string
+	cmd          *exec.Cmd
+}
+
+func newObjectStore(t testing.TB) *objectStore {
+	t.Helper()
+	tool, err := exec.LookPath("versitygw")
+	if err != nil {
+		const remedy = "go install github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+		if os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
+			t.Fatal("versitygw is missing: " + remedy)
+		}
+		t.Skip("versitygw is missing: " + remedy)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &objectStore{TB: t, folder: t.TempDir(), addr: free.Addr().String()}
+	s.cmd = &exec.Cmd{Path: tool}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(s.folder, "bucket"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "hissa")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "hissa-secret")
+	t.Cleanup(s.away)
+	s.back()
+	return s
+}
+
+// back starts the server and waits until it answers.
+func (s *objectStore) back() {
+	s.Helper()
+	s.cmd = exec.Command(s.cmd.Path, "--port", s.addr, "--quiet", "posix", s.folder)
+	s.cmd.Env = append(os.Environ(),
+		"ROOT_ACCESS_KEY=hissa", "ROOT_SECRET_KEY=hissa-secret", "VGW_REGION=ap-south-1")
+	if err := s.cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", s.addr)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatal("the object store does not listen")
+		}
+	}
+}
+
+// away stops the server.
+func (s *objectStore) away() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+func (s *objectStore) url() string {
+	return "s3://bucket/shop?region=ap-south-1&endpoint=http://" + s.addr
+}
+
+// placesOf runs a test against a folder and against a bucket.
+func placesOf(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("folder", func(t *testing.T) { test(t, "file://"+filepath.Join(t.TempDir(), "copy")) })
+	t.Run("bucket", func(t *testing.T) { test(t, newObjectStore(t).url()) })
+}
+
+// copies adds a copy to a child's configuration.
+func (c *child) copies(url string, more ...string) {
+	c.Helper()
+	text, err := os.ReadFile(c.config())
+	if err != nil {
+		c.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(text), "[replica]\n")
+	before += "[replica]\nurl = \"" + url + "\"\n" + strings.Join(more, "\n") + "\n"
+	if err := os.WriteFile(c.config(), []byte(before), 0o600); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *child) database() string { return filepath.Join(c.dir, "hissa.db") }
+
+// must runs a command that has to succeed.
+func (c *child) must(args ...string) string {
+	c.Helper()
+	out, code := c.hissa(args...)
+	if code != 0 {
+		c.Fatalf("hissa %s: exit code %d\n%s", strings.Join(args, " "), code, out)
+	}
+	return out
+}
+
+// refused runs a command that has to end with an exit code and these words.
+func (c *child) refused(code int, words string, args ...string) {
+	c.Helper()
+	out, got := c.hissa(args...)
+	if got != code || !strings.Contains(out, words) {
+		c.Errorf("hissa %s: exit code %d, want %d with %q\n%s",
+			strings.Join(args, " "), got, code, words, out)
+	}
+}
+
+// sale delivers one payment and returns the status of the answer, and the TXNID.
+func (c *child) sale() (int, string) {
+	c.Helper()
+	pay := c.paytm.Pay("O"+randomText()[:8], 100000, paytmtest.Reference("ASHA"))
+	m := c.paytm.PaymentForm(pay)
+	answer, err := http.Post(c.url+"/webhooks/paytm", m.ContentType, bytes.NewReader(m.Body))
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode, pay.TxnID
+}
+
+func (c *child) sales(n int) {
+	c.Helper()
+	for range n {
+		if status, _ := c.sale(); status != 200 {
+			c.Fatalf("a sale was answered %d\n%s", status, c.log)
+		}
+	}
+}
+
+// stop ends serve by SIGTERM.
+func (c *child) stop() {
+	c.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.Fatal(err)
+	}
+	killer := time.AfterFunc(30*time.Second, func() { _ = c.cmd.Process.Kill() })
+	defer killer.Stop()
+	if code := c.end(); code != 0 {
+		c.Fatalf("exit code %d\n%s", code, c.log)
+	}
+}
+
+// dies kills serve and its replication at the same moment, as a power cut would.
+func (c *child) dies() {
+	c.Helper()
+	for _, pid := range c.replications() {
+		_ = syscall.Kill(pid, syscall.SIGSTOP) // so that it can't send what is left
+	}
+	_ = c.cmd.Process.Kill()
+	for _, pid := range c.replications() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	c.end()
+}
+
+// replications are the process ids of what copies this child's database.
+func (c *child) replications() (pids []int) {
+	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, file := range found {
+		text, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(text, []byte("\x00replicate\x00")) {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscanf(file, "/proc/%d/cmdline", &pid); err != nil {
+			c.Fatal(err)
+		}
+		open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		for _, fd := range open {
+			if to, err := os.Readlink(fd); err == nil && to == c.database()+"-replica.lock" {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// loses takes the database away, with all that lies beside it.
+func (c *child) loses() {
+	c.Helper()
+	beside, err := filepath.Glob(c.database() + "*")
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, file := range beside {
+		if err := os.RemoveAll(file); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// ready asks /readyz.
+func (c *child) ready() (status int, replica struct {
+	InStep bool    `json:"in_step"`
+	Fact   int64   `json:"fact"`
+	Lag    float64 `json:"lag_seconds"`
+	Error  string  `json:"error"`
+}) {
+	c.Helper()
+	answer, err := http.Get(c.url + "/readyz")
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Replica any }
+	said.Replica = &replica
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		c.Fatal(err)
+	}
+	return answer.StatusCode, replica
+}
+
+// inStep waits until the copy holds all that is booked.
+func (c *child) inStep() {
+	c.Helper()
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		began := time.Now()
+		_, replica := c.ready()
+		if replica.InStep && replica.Lag < 2 && replica.Fact == c.facts() {
+			return
+		}
+		if began.After(deadline) {
+			c.Fatalf("the copy is not in step: %+v, %d facts\n%s", replica, c.facts(), c.log)
+		}
+	}
+}
+
+// facts is how many facts are booked.
+func (c *child) facts() int64 {
+	c.Helper()
+	var report struct{ Facts int64 }
+	if err := json.Unmarshal([]byte(c.only("verify", "-json")), &report); err != nil {
+		c.Fatal(err)
+	}
+	return report.Facts
+}
+
+// only runs a command and returns what it wrote to stdout.
+func (c *child) only(args ...string) string {
+	c.Helper()
+	out, err := c.command(args...).Output()
+	if err != nil {
+		c.Fatalf("hissa %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+// mark changes the mark beside a copy in a folder.
+func (c *child) mark(url string, change func(*replica.Mark)) {
+	c.Helper()
+	path := filepath.Join(strings.TrimPrefix(url, "file://"), "hissa.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		c.Fatal(err)
+	}
+	var m replica.Mark
+	if err := json.Unmarshal(text, &m); err != nil {
+		c.Fatal(err)
+	}
+	change(&m)
+	if text, err = json.Marshal(m); err != nil {
+		c.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// A shop's machine is lost after a clean stop. On an empty one, serve brings the books back by
+// itself and goes on, and can be lost once more.
+func TestTheBooksComeBack(t *testing.T) {
+	placesOf(t, func(t *testing.T, url string) {
+		c := newChild(t)
+		c.copies(url)
+		for round := range 3 {
+			c.start()
+			c.sales(5)
+			c.stop()
+			before := c.only("export", "ledger")
+			c.loses()
+			if round == 1 { // by hand
+				c.must("restore")
+			} else {
+				c.start()
+				c.stop()
+			}
+			if after := c.only("export", "ledger"); after != before || strings.Count(after, "\n") != 5*(round+1) {
+				t.Fatalf("in round %d the ledger was\n%sand is\n%s", round, before, after)
+			}
+			c.must("verify")
+		}
+	})
+}
+
+// With ack = "replica", what was acknowledged before a machine died is in the copy. With "local" the
+// copy is up to a second behind: the control, which shows that the test can see a loss.
+func TestAcknowledgedIsCopied(t *testing.T) {
+	placesOf(t, func(t *testing.T, url string) {
+		c := newChild(t)
+		l := &load{acknowledged: map[string]bool{}, results: map[string]int{}}
+		lose := func(rounds int) (lost int) {
+			for round := range rounds {
+				c.start()
+				c.inStepOnce()
+				ctx, stop := context.WithCancel(context.Background())
+				wg := l.run(ctx, c)
+				time.Sleep(time.Duration(300+rand.IntN(300)) * time.Millisecond)
+				c.dies()
+				stop()
+				wg.Wait()
+				file := filepath.Join(c.dir, fmt.Sprint(randomText()[:8], round, ".db"))
+				c.must("restore", "-to", file)
+				lost += len(c.missing(file, l.acknowledged))
+			}
+			return lost
+		}
+		c.copies(url, `ack = "replica"`)
+		if lost := lose(cycles(1, 3, 100)); lost > 0 || len(l.acknowledged) < 10 {
+			t.Errorf("of %d acknowledged payments %d are not in the copy", len(l.acknowledged), lost)
+		}
+		t.Logf("%d acknowledged payments, all in the copy", len(l.acknowledged))
+		c.copies(url)
+		if lost := lose(2); lost == 0 {
+			t.Error(`with ack = "local" nothing was lost: this test sees nothing`)
+		}
+	})
+}
+
+// inStepOnce waits for the first sync.
+func (c *child) inStepOnce() {
+	c.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, replica := c.ready(); replica.InStep {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("no first sync\n%s", c.log)
+		}
+	}
+}
+
+// Nothing starts empty beside a copy, or beside a place where one should be.
+func TestStartBesideACopy(t *testing.T) {
+	url := "file://" + filepath.Join(t.TempDir(), "copy")
+	c := newChild(t)
+	c.copies(url)
+	c.loses()
+	c.refused(exitConfig, "if this shop is new, start once with hissa serve -new", "serve")
+	c.refused(exitConfig, "no database at", "partner", "add", "-code", "ASHA", "-name", "Asha")
+	c.copies("s3://bucket/shop?region=ap-south-1&endpoint=http://127.0.0.1:9")
+	c.refused(exitNo, "hissa does not start empty", "serve")
+
+	c.copies(url)
+	c.start("-new")
+	c.must("partner", "add", "-code", "ASHA", "-name", "Asha")
+	c.sales(2)
+	c.stop()
+	old := filepath.Join(c.dir, "old.db")
+	c.must("backup", old)
+	c.start()
+	c.sales(2)
+	c.stop()
+	c.must("verify")
+
+	// The machine is rolled back to an older state, what it remembers of its copy included.
+	for _, file := range []string{"hissa.db-wal", "hissa.db-shm"} {
+		if err := os.Remove(filepath.Join(c.dir, file)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(old, c.database()); err != nil {
+		t.Fatal(err)
+	}
+	c.refused(exitConfig, "hissa restore -to FILE", "serve")
+	c.refused(exitNo, "older than the copy, or were changed", "verify")
+	c.loses()
+	c.refused(exitConfig, "leave -new out", "serve", "-new")
+	c.start()
+	c.stop()
+	c.must("verify")
+	if got := strings.Count(c.only("export", "ledger"), "\n"); got != 4 {
+		t.Errorf("%d entries came back, want 4", got)
+	}
+}
+
+// Two machines, one place: the second is refused while the first writes, and when the second has
+// taken over, the first, come back from a long sleep, ends.
+func TestTwoWriters(t *testing.T) {
+	url := "file://" + filepath.Join(t.TempDir(), "copy")
+	first, second := newChild(t), newChild(t)
+	first.copies(url)
+	first.start()
+	first.sales(3)
+	first.inStep()
+
+	text, err := os.ReadFile(first.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(second.config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second.paytm = first.paytm
+	second.refused(exitBusy, "stop that one first", "serve") // with a database of its own
+	second.loses()
+	second.refused(exitBusy, "stop that one first", "serve") // without
+
+	sleep := func(signal syscall.Signal) {
+		for _, pid := range append(first.replications(), first.cmd.Process.Pid) {
+			if err := syscall.Kill(pid, signal); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sleep(syscall.SIGSTOP)
+	first.mark(url, func(m *replica.Mark) { m.Until = time.Now().Add(-time.Second) })
+	second.start()
+	second.sales(2)
+	second.inStep()
+	sleep(syscall.SIGCONT)
+	if code := first.end(); code != exitBusy {
+		t.Errorf("the first ended with %d\n%s", code, first.log)
+	}
+	second.sales(1)
+	second.stop()
+	if got := strings.Count(second.only("export", "ledger"), "\n"); got != 6 {
+		t.Errorf("%d entries, want 6", got)
+	}
+	second.must("drill")
+}
+
+// A bucket: two machines can't both take it, by its conditional writes alone.
+func TestTwoWritersInABucket(t *testing.T) {
+	url := newObjectStore(t).url()
+	first, second := newChild(t), newChild(t)
+	first.copies(url)
+	second.copies(url)
+	first.start()
+	first.sales(1)
+	first.inStep()
+	second.refused(exitBusy, "stop that one first", "serve")
+	first.stop()
+	// Given free, it still belongs to other books.
+	second.refused(exitConfig, "is not the one that was copied", "serve")
+}
+
+// What happens to the replication, or to the place of the copy, harms no webhook; the copy follows
+// as soon as it can.
+func TestReplicationAway(t *testing.T) {
+	store := newObjectStore(t)
+	c := newChild(t)
+	c.copies(store.url())
+	store.away()
+	c.start() // with the place away from the start
+	c.sales(3)
+	store.back()
+	c.inStep()
+
+	for _, pid := range c.replications() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.sales(3)
+	c.inStep()
+
+	store.away()
+	c.sales(3)
+	store.back()
+	c.inStep()
+	c.stop()
+	before := c.only("export", "ledger")
+	c.loses()
+	c.start()
+	c.stop()
+	if after := c.only("export", "ledger"); after != before || strings.Count(after, "\n") != 9 {
+		t.Errorf("the ledger was\n%sand is\n%s", before, after)
+	}
+}
+
+// With ack = "replica" and the place away: 503, so that Paytm comes again, or by the operator's
+// choice an answer with a loud word.
+func TestNoCopyNoAnswer(t *testing.T) {
+	store := newObjectStore(t)
+	c := newChild(t)
+	c.copies(store.url(), `ack = "replica"`)
+	c.start()
+	c.inStepOnce()
+	c.sales(2)
+	store.away()
+	if status, _ := c.sale(); status != 503 {
+		t.Errorf("without the copy a sale was answered %d", status)
+	}
+	if status, _ := c.ready(); status != 503 {
+		t.Errorf("/readyz says %d", status)
+	}
+	store.back()
+	c.inStep()
+	c.sales(1)
+	c.stop()
+
+	c.copies(store.url(), `ack = "replica"`, `away = "local"`)
+	c.start()
+	c.inStepOnce()
+	store.away()
+	c.sales(1)
+	if status, _ := c.ready(); status != 200 {
+		t.Errorf("/readyz says %d", status)
+	}
+	store.back()
+	c.inStep()
+	c.stop()
+	if !strings.Contains(c.log.String(), "ANSWERED WITHOUT A COPY") {
+		t.Errorf("no loud word in\n%s", c.log)
+	}
+}
+
+// Debian's sqlite3 opens and closes the database while it is replicated, with the place there and
+// away: when serve is killed after that, nothing acknowledged is lost.
+func TestSQLiteFromOutside(t *testing.T) {
+	tool, err := exec.LookPath("sqlite3")
+	if err != nil {
+		if os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
+			t.Fatal("sqlite3 is missing: apt-get install sqlite3")
+		}
+		t.Skip("sqlite3 is missing: apt-get install sqlite3")
+	}
+	store := newObjectStore(t)
+	c := newChild(t)
+	c.copies(store.url())
+	acknowledged := map[string]bool{}
+	for _, away := range []bool{false, true} {
+		if away {
+			store.away()
+		}
+		c.start()
+		for range 3 {
+			for range 3 {
+				status, id := c.sale()
+				acknowledged[id] = status == 200
+			}
+			if out, err := exec.Command(tool, c.database(), "SELECT count(*) FROM entries").
+				CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		c.dies()
+	}
+	if lost := c.missing(c.database(), acknowledged); len(lost) > 0 || len(acknowledged) != 18 {
+		t.Errorf("%d of %d are lost", len(lost), len(acknowledged))
+	}
+}
+
+// A copy brings back earlier states, and drills tell a copy that works from one that doesn't.
+func TestRestoreAndDrill(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "copy")
+	c := newChild(t)
+	c.copies("file://" + folder)
+	c.refused(exitNo, "there is no copy", "restore", "-to", filepath.Join(c.dir, "x.db"))
+	c.start()
+	c.sales(2)
+	c.inStep()
+	time.Sleep(1100 * time.Millisecond)
+	between := time.Now()
+	time.Sleep(1100 * time.Millisecond)
+	c.sales(3)
+	c.inStep()
+	if out := c.must("drill"); !strings.Contains(out, "The copy brought back fact") {
+		t.Errorf("drill says %s", out)
+	}
+	earlier := filepath.Join(c.dir, "earlier.db")
+	c.must("restore", "-at", between.Format(time.RFC3339), "-to", earlier)
+	c.refused(exitConfig, "is in the way", "restore", "-to", earlier)
+	c.refused(exitBusy, "another serve", "restore")
+	c.stop()
+	var entries int
+	past, err := openStore(earlier, StoreOptions{Environment: "staging", MID: c.paytm.MID()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer past.Close()
+	if err := past.read(context.Background(), func(r rows) error {
+		return r.one("SELECT count(*) FROM entries", nil, &entries)
+	}); err != nil || entries != 2 {
+		t.Errorf("%d entries at that time, want 2; %v", entries, err)
+	}
+
+	if out := c.must("check"); !strings.Contains(out, "brought the books back in") {
+		t.Errorf("check says %s", out)
+	}
+	// The files of the copy go, its mark stays.
+	if err := os.RemoveAll(filepath.Join(folder, "0001")); err != nil {
+		t.Fatal(err)
+	}
+	c.refused(exitNo, "the copy would not bring the books back", "drill")
+	c.refused(exitNo, "the copy did not bring the books back", "check")
+}
