@@ -76,7 +76,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.Attribution.Precedence = []string{"promo", "click", "reference", "customer"}
 	want.Commission.RateBPS = 1000
 	want.Commission.Hold = 14 * 24 * time.Hour
-	want.Replica.Ack = "local"
+	want.Replica.Ack, want.Replica.Away = "local", "refuse"
 	got, faults := parseConfig("hissa.toml", []byte(leastConfig), "/etc/hissa", false)
 	if len(faults) > 0 {
 		t.Fatal(faults)
@@ -472,18 +472,18 @@ func TestConfigFaultsTerms(t *testing.T) {
 		{"commission", `hold = "999999d"`,
 			`9:8: commission.hold: "999999d" is too long, write at most "365d"`},
 		{"replica", `url = "s3://a:b@bucket/path"`,
-			`11:7: replica.url: holds a secret: take it out and set AWS_ACCESS_KEY_ID and ` +
+			`11:7: replica.url: holds a secret, take it out and set AWS_ACCESS_KEY_ID and ` +
 				`AWS_SECRET_ACCESS_KEY in the environment`},
 		{"replica", `url = "s3://bucket/path?accessKeyID=x"`,
-			`11:7: replica.url: holds a secret (accessKeyID): set it in the environment instead`},
+			`11:7: replica.url: holds a secret (accessKeyID), set it in the environment instead`},
 		{"replica", `url = "s3://bucket"`,
-			`11:7: replica.url: needs a bucket and a path of the shop's own: "s3://bucket/shop"`},
+			`11:7: replica.url: needs a bucket and a path of the shop's own, "s3://bucket/shop"`},
 		{"replica", `url = "file://backups/hissa"`,
 			`11:7: replica.url: needs a whole path: write it with three slashes, "file:///var/…"`},
 		{"replica", `url = "gs://bucket/path"`,
-			`11:7: replica.url: begins with "gs": s3:// and file:/// are understood`},
+			`11:7: replica.url: begins with "gs", s3:// and file:/// are understood`},
 		{"replica", `ack = "replica"`,
-			`11:7: replica.ack: "replica" needs a copy to wait for, set url, or write "local"`},
+			`11:7: replica.ack: "replica" needs a copy to wait for: set url, or write "local"`},
 		{"replica", `away = "never"`,
 			`11:8: replica.away: "never" is not known, write "refuse" or "local"`},
 		{"replica", `ack = "remote"`,

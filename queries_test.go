@@ -55,7 +55,10 @@ func TestEveryQueryIsThereAndUsed(t *testing.T) {
 // SQL is a file. What is made from the list of chained tables is the exception.
 func TestNoQueryStandsInTheCode(t *testing.T) {
 	statement := regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH)\s`)
-	made := []string{"chain.go INSERT INTO ", "verify.go SELECT "}
+	made := []string{
+		"chain.go INSERT INTO ", "verify.go SELECT ",
+		"chain.go SELECT hash FROM ", "chain.go SELECT EXISTS (SELECT 1 FROM (",
+	}
 	for path, f := range sources(t, "*.go") {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
