@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type child struct {
 	dir    string
 	paytm  *paytmtest.Paytm
 	cmd    *exec.Cmd
+	verb   string // serve when empty
 	url    string
 	log    *bytes.Buffer
 	logged chan struct{} // closed when the log has ended
@@ -63,14 +65,15 @@ func (c *child) command(args ...string) *exec.Cmd {
 		c.Fatal(err)
 	}
 	cmd := exec.Command(self, append(args, "-config", c.config())...)
-	cmd.Env = append(os.Environ(), "HISSA_TEST_AS_COMMAND=1")
+	cmd.Env = append(os.Environ(), "HISSA_TEST_AS_COMMAND=1",
+		"AWS_ACCESS_KEY_ID=hissa", "AWS_SECRET_ACCESS_KEY=hissa-secret")
 	return cmd
 }
 
 // hissa runs a command to its end and returns all it said, and its exit code.
 func (c *child) hissa(args ...string) (string, int) {
 	cmd := c.command(args...)
-	killer := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	killer := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
 	defer killer.Stop()
 	out, _ := cmd.CombinedOutput()
 	return string(out), cmd.ProcessState.ExitCode()
@@ -79,7 +82,7 @@ func (c *child) hissa(args ...string) (string, int) {
 // start serves and waits until it listens.
 func (c *child) start(flags ...string) {
 	c.Helper()
-	c.cmd = c.command(append([]string{"serve"}, flags...)...)
+	c.cmd = c.command(append([]string{cmp.Or(c.verb, "serve")}, flags...)...)
 	c.log, c.logged = &bytes.Buffer{}, make(chan struct{})
 	pipe, err := c.cmd.StderrPipe()
 	if err != nil {
@@ -88,14 +91,24 @@ func (c *child) start(flags ...string) {
 	if err := c.cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
-	c.Cleanup(func() { _ = c.cmd.Process.Kill() })
+	cmd, logged := c.cmd, c.logged
+	c.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		select {
+		case <-logged: // its own children have ended too
+		case <-time.After(15 * time.Second):
+		}
+	})
 	addr := make(chan string, 1)
 	go func() {
 		defer close(c.logged)
 		lines := bufio.NewScanner(pipe)
 		for lines.Scan() {
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-				addr <- m[1]
+				select {
+				case addr <- m[1]:
+				default: // a standby that was promoted
+				}
 			} else if !strings.Contains(lines.Text(), "level=INFO") {
 				fmt.Fprintln(c.log, lines.Text())
 			}

@@ -221,6 +221,7 @@ func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
 		explainCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
+		standbyCommand,
 		versionCommand, replicateCommand,
 	}
 }

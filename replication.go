@@ -202,18 +202,16 @@ func startReplication(
 	case claim.Mark == nil:
 		log.Warn("there is no copy yet: the first one is made now", "replica", place.String())
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	return replica.Start(replica.Options{
-		Place: place, Database: config.Database, Books: store, Log: log,
-		Command: func() *exec.Cmd {
-			cmd := exec.Command(self, replicateCommand.name)
-			cmd.Stderr = os.Stderr
-			return cmd
-		},
+		Place: place, Database: config.Database, Books: store, Log: log, Command: replicating,
 	}), nil
+}
+
+// replicating is the child process, ready to start.
+func replicating() *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", replicateCommand.name)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // copied waits until what was just stored is in the copy, where the configuration asks for that.
@@ -414,11 +412,6 @@ func drill(ctx context.Context, config *Config, store *Store) (d Drill, err erro
 
 // drillWeekly runs a drill in a process of its own whenever the last is a week old, until ctx ends.
 func drillWeekly(ctx context.Context, config *Config, log *slog.Logger) {
-	self, err := os.Executable()
-	if err != nil {
-		log.Error("no drill can be run", "cause", err.Error())
-		return
-	}
 	began := time.Now()
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
@@ -428,7 +421,7 @@ func drillWeekly(ctx context.Context, config *Config, log *slog.Logger) {
 			last = d.At
 		}
 		if time.Since(last) >= drillEvery {
-			out, err := exec.CommandContext(ctx, self, drillCommand.name, "-config", config.Path).
+			out, err := exec.CommandContext(ctx, "/proc/self/exe", drillCommand.name, "-config", config.Path).
 				CombinedOutput()
 			if err != nil && ctx.Err() == nil {
 				log.Error("the weekly drill failed", "cause", string(out))

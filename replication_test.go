@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -50,8 +51,6 @@ func newObjectStore(t testing.TB) *objectStore {
 	if err := os.Mkdir(filepath.Join(s.folder, "bucket"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "hissa")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "hissa-secret")
 	t.Cleanup(s.away)
 	s.back()
 	return s
@@ -90,8 +89,15 @@ func (s *objectStore) url() string {
 
 // placesOf runs a test against a folder and against a bucket.
 func placesOf(t *testing.T, test func(t *testing.T, url string)) {
-	t.Run("folder", func(t *testing.T) { test(t, "file://"+filepath.Join(t.TempDir(), "copy")) })
-	t.Run("bucket", func(t *testing.T) { test(t, newObjectStore(t).url()) })
+	t.Parallel()
+	t.Run("folder", func(t *testing.T) {
+		t.Parallel()
+		test(t, "file://"+filepath.Join(t.TempDir(), "copy"))
+	})
+	t.Run("bucket", func(t *testing.T) {
+		t.Parallel()
+		test(t, newObjectStore(t).url())
+	})
 }
 
 // copies adds a copy to a child's configuration.
@@ -370,6 +376,7 @@ func (c *child) inStepOnce() {
 
 // Nothing starts empty beside a copy, or beside a place where one should be.
 func TestStartBesideACopy(t *testing.T) {
+	t.Parallel()
 	url := "file://" + filepath.Join(t.TempDir(), "copy")
 	c := newChild(t)
 	c.copies(url)
@@ -415,6 +422,7 @@ func TestStartBesideACopy(t *testing.T) {
 // Two machines, one place: the second is refused while the first writes, and when the second has
 // taken over, the first, come back from a long sleep, ends.
 func TestTwoWriters(t *testing.T) {
+	t.Parallel()
 	url := "file://" + filepath.Join(t.TempDir(), "copy")
 	first, second := newChild(t), newChild(t)
 	first.copies(url)
@@ -460,6 +468,7 @@ func TestTwoWriters(t *testing.T) {
 
 // A bucket: two machines can't both take it, by its conditional writes alone.
 func TestTwoWritersInABucket(t *testing.T) {
+	t.Parallel()
 	url := newObjectStore(t).url()
 	first, second := newChild(t), newChild(t)
 	first.copies(url)
@@ -476,6 +485,7 @@ func TestTwoWritersInABucket(t *testing.T) {
 // What happens to the replication, or to the place of the copy, harms no webhook; the copy follows
 // as soon as it can.
 func TestReplicationAway(t *testing.T) {
+	t.Parallel()
 	store := newObjectStore(t)
 	c := newChild(t)
 	c.copies(store.url())
@@ -510,6 +520,7 @@ func TestReplicationAway(t *testing.T) {
 // With ack = "replica" and the place away: 503, so that Paytm comes again, or by the operator's
 // choice an answer with a loud word.
 func TestNoCopyNoAnswer(t *testing.T) {
+	t.Parallel()
 	store := newObjectStore(t)
 	c := newChild(t)
 	c.copies(store.url(), `ack = "replica"`)
@@ -547,6 +558,7 @@ func TestNoCopyNoAnswer(t *testing.T) {
 // Debian's sqlite3 opens and closes the database while it is replicated, with the place there and
 // away: when serve is killed after that, nothing acknowledged is lost.
 func TestSQLiteFromOutside(t *testing.T) {
+	t.Parallel()
 	tool, err := exec.LookPath("sqlite3")
 	if err != nil {
 		if os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
@@ -582,6 +594,7 @@ func TestSQLiteFromOutside(t *testing.T) {
 
 // A copy brings back earlier states, and drills tell a copy that works from one that doesn't.
 func TestRestoreAndDrill(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "copy")
 	c := newChild(t)
 	c.copies("file://" + folder)
@@ -623,4 +636,166 @@ func TestRestoreAndDrill(t *testing.T) {
 	}
 	c.refused(exitNo, "the copy would not bring the books back", "drill")
 	c.refused(exitNo, "the copy did not bring the books back", "check")
+}
+
+// A second machine follows, answers what can be read, and takes over at one command, but not while
+// the first still writes. The first is refused when it comes back.
+func TestStandby(t *testing.T) {
+	placesOf(t, func(t *testing.T, url string) {
+		first, second := newChild(t), newChild(t)
+		first.copies(url)
+		text, err := os.ReadFile(first.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.Replace(text, []byte("127.0.0.1:0"), []byte(free.Addr().String()), 1)
+		if err := errors.Join(free.Close(), os.WriteFile(second.config(), text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		second.paytm = first.paytm
+		second.loses()
+		second.refused(exitNo, "no standby runs here", "standby", "-promote")
+
+		first.start()
+		key := strings.TrimSpace(first.only("key", "add", "books", "-scope", "read"))
+		second.serveAs("standby")
+		first.sales(5)
+		first.inStep()
+		second.follows(first)
+		for _, c := range []*child{first, second} {
+			if got := c.exported(key); got != first.only("export", "ledger") {
+				t.Errorf("over HTTP the ledger is\n%s", got)
+			}
+		}
+		if status, _ := second.sale(); status != 503 {
+			t.Errorf("the standby answered a webhook with %d", status)
+		}
+
+		// The first machine starts anew, under another epoch, which the standby follows.
+		first.dies()
+		first.start()
+		first.sales(5)
+		first.inStep()
+		second.follows(first)
+		if testing.Short() {
+			return
+		}
+		first.dies() // and its hold has to run out
+		second.must("standby", "-promote")
+		second.served()
+		second.sales(2)
+		second.inStep()
+		second.must("verify")
+		if got := strings.Count(second.only("export", "ledger"), "\n"); got != 12 {
+			t.Errorf("%d entries, want 12", got)
+		}
+		first.refused(exitBusy, "stop that one first", "serve")
+		second.stop()
+		second.serveAs("standby") // which is serve by now
+		second.sales(1)
+		second.stop()
+		first.refused(exitConfig, "is not the one that was copied", "serve")
+	})
+}
+
+// A promotion is refused while the first machine writes.
+func TestNoPromotionBesideAWriter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for as long as the operator would have to")
+	}
+	t.Parallel()
+	url := "file://" + filepath.Join(t.TempDir(), "copy")
+	first, second := newChild(t), newChild(t)
+	first.copies(url)
+	first.start()
+	first.sales(1)
+	first.inStep()
+	text, err := os.ReadFile(first.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(second.config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second.loses()
+	second.serveAs("standby")
+	second.follows(first)
+	cmd := second.command("standby", "-promote")
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitBusy ||
+		!strings.Contains(string(out), "stop that one first") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	first.sales(1)
+	first.inStep()
+	second.follows(first)
+}
+
+// serveAs starts serve, or what stands for it.
+func (c *child) serveAs(command string) {
+	c.Helper()
+	c.verb = command
+	c.start()
+}
+
+// served waits until what runs answers as serve does.
+func (c *child) served() {
+	c.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		answer, err := http.Get(c.url + "/readyz")
+		if err == nil {
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if bytes.Contains(text, []byte(`"ready"`)) {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("it does not serve\n%s", c.log)
+		}
+	}
+}
+
+// follows waits until a standby holds what another machine has booked.
+func (c *child) follows(other *child) {
+	c.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		var said struct{ Fact int64 }
+		answer, err := http.Get(c.url + "/readyz")
+		if err != nil {
+			c.Fatal(err)
+		}
+		err = json.NewDecoder(answer.Body).Decode(&said)
+		answer.Body.Close()
+		if err == nil && answer.StatusCode == 200 && said.Fact == other.facts() {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.Fatalf("it follows to fact %d of %d, %v\n%s", said.Fact, other.facts(), err, c.log)
+		}
+	}
+}
+
+// exported reads the ledger over HTTP.
+func (c *child) exported(key string) string {
+	c.Helper()
+	request, err := http.NewRequest("GET", c.url+"/v1/export/ledger", nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != 200 {
+		c.Errorf("%d, %v", answer.StatusCode, err)
+	}
+	return string(text)
 }

@@ -128,6 +128,18 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 	return s, nil
 }
 
+// openReader opens a file that another process writes, for reading only. There is no writer: what
+// would write panics. The file may change without SQLite's knowing, so a reader lives only as long
+// as one request.
+func openReader(path string) (*Store, error) {
+	readers, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro")
+	if err != nil {
+		return nil, err
+	}
+	readers.SetMaxOpenConns(1)
+	return &Store{path: path, clock: time.Now, readers: readers}, nil
+}
+
 // prepareFile makes the database if it may and must. A live database is never opened here: closing
 // such a handle would drop SQLite's locks.
 func prepareFile(path string, o StoreOptions) error {

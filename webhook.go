@@ -159,6 +159,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("POST /v1/orders", s.answering(s.handleOrder))
 	mux.Handle("GET /healthz", s.answering(s.handleHealth))
 	mux.Handle("GET /readyz", s.answering(s.handleReady))
+	mux.Handle("GET /v1/export/{kind}", s.answering(s.handleExport))
 	mux.Handle("GET /metrics", s.answering(s.handleMetrics))
 	if path := strings.TrimSuffix(s.config.PublicURL.Path, "/"); path != "" {
 		outer := http.NewServeMux() // a proxy may strip the path of public_url, or pass it on

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -28,10 +29,11 @@ const (
 
 // order is one line from the parent to the child.
 type order struct {
-	Start *start `json:"start,omitempty"` // the first line
-	Sync  int64  `json:"sync,omitempty"`  // number of a request for a sync
-	Seq   int64  `json:"seq,omitempty"`   // of the newest fact that the sync is to carry, at least
-	Hash  string `json:"hash,omitempty"`  // of that fact, in hex
+	Start  *start  `json:"start,omitempty"`  // the first line, or
+	Follow *follow `json:"follow,omitempty"` // the only one
+	Sync   int64   `json:"sync,omitempty"`   // number of a request for a sync
+	Seq    int64   `json:"seq,omitempty"`    // of the newest fact that the sync is to carry, at least
+	Hash   string  `json:"hash,omitempty"`   // of that fact, in hex
 }
 
 // start tells a child what to copy and on top of which mark.
@@ -51,13 +53,23 @@ type report struct {
 }
 
 // Run is the child: it copies one database to one place until in ends, and then sends what is
-// left. Orders and reports are lines of JSON. It ignores SIGTERM and SIGINT, which a service manager
+// left; or it follows a copy. Orders and reports are lines of JSON. It ignores SIGTERM and SIGINT, which a service manager
 // sends to the parent and the child alike: the parent's end is the end of in.
 func Run(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	var first order
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &first) != nil || first.Start == nil {
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &first) != nil ||
+		first.Start == nil && first.Follow == nil {
 		return errors.New("this command is for hissa serve itself: run hissa help")
+	}
+	signal.Ignore(syscall.SIGTERM, os.Interrupt)
+	if first.Follow != nil {
+		ctx, stop := context.WithCancel(context.Background())
+		go func() {
+			lines.Scan()
+			stop()
+		}()
+		return first.Follow.run(ctx)
 	}
 	c := &child{start: *first.Start, out: json.NewEncoder(out)}
 	err := c.run(lines)
