@@ -201,6 +201,7 @@ func (r *configReader) read(c *Config) {
 	r.readAttribution(c)
 	r.readCommission(c)
 	r.readReplica(c)
+	c.Alerts.URL = option(r, "alerts.url", "", alertURL)
 }
 
 func (r *configReader) readLinks(c *Config) {

@@ -484,6 +484,9 @@ func TestConfigFaultsTerms(t *testing.T) {
 			`11:7: replica.url: begins with "gs", s3:// and file:/// are understood`},
 		{"replica", `ack = "replica"`,
 			`11:7: replica.ack: "replica" needs a copy to wait for: set url, or write "local"`},
+		{"alerts", `url = "http://pager.example/x"`,
+			`11:7: alerts.url: "http://pager.example/x" is http but alarms tell strangers what is ` +
+				`weak, write https:// (http is for 127.0.0.1 and localhost)`},
 		{"replica", `away = "never"`,
 			`11:8: replica.away: "never" is not known, write "refuse" or "local"`},
 		{"replica", `ack = "remote"`,

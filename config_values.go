@@ -108,6 +108,18 @@ func parseAPIURL(text string) (string, error) {
 	return u.String(), nil
 }
 
+// alertURL is where alarms are posted.
+func alertURL(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	u, err := parseURL(text, "https://ntfy.sh/a-topic-of-your-own", "alarms tell strangers what is weak")
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
 // parseDatabase makes the path absolute. SQLite's special names are no place for books.
 func (r *configReader) parseDatabase(text string) (string, error) {
 	switch {

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -204,6 +205,13 @@ type Config struct {
 		// as if Ack were "local", and says so loudly in the log and the metrics.
 		Away string `toml:"away"`
 	} `toml:"replica"`
+
+	// Alerts are for whoever has to act when something is wrong.
+	Alerts struct {
+		// URL gets a POST of one plain sentence when an alarm begins and when it is over: ntfy,
+		// Slack, or anything of your own. "" for none: alarms are then in the log only.
+		URL string `toml:"url"`
+	} `toml:"alerts"`
 }
 
 // URLFor makes every URL that others are told: PublicURL and the parts below it, each of them one
@@ -501,13 +509,12 @@ func serveOn(
 	c := &confirmer{
 		store: store, api: config.api(), mid: config.Paytm.MID, log: log, counts: &s.counts,
 	}
+	watch := newAlarms(s)
 	asking, stopAsking := context.WithCancel(context.Background())
-	asked := make(chan struct{})
-	go func() {
-		defer close(asked)
-		c.run(asking)
-	}()
-	defer func() { stopAsking(); <-asked }()
+	var background sync.WaitGroup
+	background.Go(func() { c.run(asking) })
+	background.Go(func() { watch.watch(asking) })
+	defer func() { stopAsking(); background.Wait() }()
 
 	web := s.httpServer()
 	failed := make(chan error, 1)
@@ -519,10 +526,12 @@ func serveOn(
 		return err
 	case <-store.broken:
 		_ = web.Close()
+		watch.lastWord("the disk failed while storing")
 		return errors.New("the disk failed while storing: " +
 			"nothing that was acknowledged is lost; start again, and look at the disk (dmesg)")
 	case <-lost:
 		_ = web.Close()
+		watch.lastWord("another hissa has taken over")
 		return lockedError{"another hissa has taken over this shop's copy: " + mirror.Status().Error +
 			": two would book the same sales; stop one of them"}
 	case <-ctx.Done():

@@ -49,6 +49,23 @@ func (c *counters) refused(status int) {
 	}
 }
 
+// genuine is how many messages were genuine, whatever came of them.
+func (c *counters) genuine() (n int64) {
+	for i := range c.results {
+		n += c.results[i].Load()
+	}
+	return n
+}
+
+func (c *counters) refusedWith(status int) int64 {
+	for i, s := range refusalStatuses {
+		if s == status {
+			return c.refusals[i].Load()
+		}
+	}
+	return 0
+}
+
 func (c *counters) click(counted bool) {
 	if counted {
 		c.clicks.Add(1)
