@@ -44,7 +44,7 @@ Example:  hissa check -live`,
 		}
 		k := &checker{config: config, now: time.Now}
 		k.ok("configuration",
-			c.configPath+" has no fault; the key file is readable by its owner only")
+			c.configPath+" has no fault, and nobody else can read the merchant key")
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		k.database()

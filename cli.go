@@ -12,6 +12,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -169,6 +170,9 @@ func checkPartner(p PartnerChange) error {
 			return usageError{fmt.Sprintf("%q looks like a click id: choose another", code)}
 		}
 	}
+	if p.Name != nil && !plainPattern.MatchString(*p.Name) {
+		return usageError{"-name is one line of at most 128 characters"}
+	}
 	if p.Email != nil && *p.Email != "" {
 		if a, err := mail.ParseAddress(*p.Email); err != nil || a.Address != *p.Email {
 			return usageError{"-email is not an address like asha@example.in"}
@@ -237,10 +241,14 @@ func partnerSet(c *call) error {
 	if err != nil {
 		return err
 	}
-	p.Code = c.args[0]
 	if *enable {
 		p.State = "active"
 	}
+	if reflect.ValueOf(p).IsZero() {
+		return usageError{"nothing to change is named: " +
+			"-name, -promo, -ref, -rate, -email, -vpa or -enable"}
+	}
+	p.Code = c.args[0]
 	return c.changePartner(p, "changed, for payments from now on")
 }
 
@@ -259,10 +267,29 @@ func (c *call) changePartner(p PartnerChange, done string) error {
 			return asNo(err,
 				fmt.Sprintf("there is no partner %s: hissa partner list shows them", p.Code))
 		}
-		fmt.Fprintf(c.stderr, "hissa: %s is %s\n", p.Code, done)
+		code, err := store.spelling(ctx, p.Code)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "hissa: %s is %s\n", code, done)
 		c.sayHealed(healed)
 		return nil
 	})
+}
+
+// spelling is a partner's code as it was registered: in commands its case does not matter.
+func (s *Store) spelling(ctx context.Context, typed string) (string, error) {
+	code := typed
+	err := s.read(ctx, func(r rows) error {
+		list, err := r.partnerRows()
+		for _, p := range list {
+			if lower(p.Code) == lower(typed) {
+				code = p.Code
+			}
+		}
+		return err
+	})
+	return code, err
 }
 
 func partnerList(c *call) error {

@@ -23,6 +23,7 @@ type Story struct {
 	Deliveries map[int64]int64   // how often each message came
 	Entries    []Entry
 	Poll       *pollState
+	Program    int // which of the programs, counted from 1, prices the commission
 }
 
 // Entry is one ledger transfer.
@@ -75,7 +76,13 @@ func (r rows) story(s *Story, txnID string) error {
 	if s.Txn == nil {
 		return nil
 	}
-	return r.consequences(s)
+	if err := r.consequences(s); err != nil || s.Commission == nil {
+		return err
+	}
+	s.Program = 1 + slices.IndexFunc(terms.programs, func(p Program) bool {
+		return p.Seq == s.Commission.Program
+	})
+	return nil
 }
 
 // consequences reads what the facts of a known payment came to.
@@ -135,8 +142,16 @@ func (r rows) entries(query string, a args, row func(Entry) error) error {
 	})
 }
 
-// tell writes the story in prose.
+// tell writes the story in prose, no line with blanks at its end.
 func (s *Story) tell(w io.Writer, now time.Time) {
+	var text strings.Builder
+	s.tellAll(&text, now)
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+}
+
+func (s *Story) tellAll(w io.Writer, now time.Time) {
 	if s.Txn == nil {
 		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; "+
 			"what Paytm said about it waits for the payment.\n\n", s.Facts.TxnID)
@@ -219,8 +234,11 @@ func (s *Story) tellMessages(w io.Writer) {
 	for _, times := range s.Deliveries {
 		total += times
 	}
-	fmt.Fprintf(w, "What Paytm sent (%s, %d of them different):\n",
-		plural(total, "message"), len(s.Facts.Notifications))
+	different := ""
+	if n := len(s.Facts.Notifications); int64(n) < total {
+		different = fmt.Sprintf(", %d of them different", n)
+	}
+	fmt.Fprintf(w, "What Paytm sent (%s%s):\n", plural(total, "message"), different)
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, n := range s.Facts.Notifications {
 		said := n.Unusable
@@ -316,7 +334,7 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 		rate = "a flat " + rupees(c.Rate.Flat)
 	}
 	fmt.Fprintf(w, "Commission:\n  %s earns %s: %s, under program %d.\n",
-		s.name(c.Partner), rupees(c.Amount), rate, c.Program)
+		s.name(c.Partner), rupees(c.Amount), rate, s.Program)
 	if c.Reversed > 0 {
 		fmt.Fprintf(w, "  %s of it is taken back.\n", rupees(c.Reversed))
 	}

@@ -240,10 +240,11 @@ func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		if len(arguments) > 1 && arguments[0] == "help" {
 			return run([]string{arguments[1], "-h"}, stdin, stdout, stderr)
 		}
-		overview(stdout)
 		if len(arguments) == 0 {
+			overview(stderr)
 			return exitUsage
 		}
+		overview(stdout)
 		return exitDone
 	}
 	i := slices.IndexFunc(commands(), func(c command) bool { return c.name == arguments[0] })

@@ -287,8 +287,9 @@ func (r *jsonReader) escaped(decoded []byte) (string, error) {
 	}
 }
 
-// escape reads what follows a backslash. Half of a surrogate pair stands for no character, and NUL
-// is refused as it is everywhere else.
+// escape reads what follows a backslash. Half of a surrogate pair stands for no character and NUL for
+// none that can be kept: both read as U+FFFD, which no field relied on may hold, so that a strange
+// comment costs nobody a sale. JavaScript, and so Paytm's Node kit, signs half a pair as that too.
 func (r *jsonReader) escape() (rune, error) {
 	b := r.peek()
 	if b != 0 {
@@ -310,19 +311,30 @@ func (r *jsonReader) escape() (rune, error) {
 	case 'u':
 		char, ok := r.unit()
 		if ok && utf16.IsSurrogate(char) {
-			var low rune
-			ok = r.accept('\\') && r.accept('u')
-			if ok {
-				low, ok = r.unit()
-			}
-			char = utf16.DecodeRune(char, low)
-			ok = ok && char != utf8.RuneError
+			char = r.secondHalf(char)
 		}
-		if ok && char != 0 {
+		if ok && char == 0 {
+			char = utf8.RuneError
+		}
+		if ok {
 			return char, nil
 		}
 	}
 	return 0, errors.New("bad escape in a string")
+}
+
+// secondHalf joins half of a surrogate pair with the other, where that is what comes next.
+func (r *jsonReader) secondHalf(high rune) rune {
+	at := r.at
+	if r.accept('\\') && r.accept('u') {
+		if low, ok := r.unit(); ok {
+			if char := utf16.DecodeRune(high, low); char != utf8.RuneError {
+				return char
+			}
+		}
+	}
+	r.at = at // what comes next stands for itself
+	return utf8.RuneError
 }
 
 // unit reads the four hexadecimal digits of a \u escape.

@@ -146,9 +146,7 @@ func (e *Envelope) nested() []string {
 // parseForm reads application/x-www-form-urlencoded. It is written by hand because the parsers at
 // hand forgive: they keep the first of two values, drop a piece they cannot read, or go on.
 func parseForm(body string) (*Envelope, error) {
-	if strings.Contains(body, ";") {
-		return nil, errors.New("the form has a semicolon, which some take for an ampersand")
-	}
+	body = strings.TrimSuffix(body, "&") // some senders end every field with one
 	count := 1 + strings.Count(body, "&")
 	if count > maxNames {
 		return nil, fmt.Errorf("the form has %d fields, more than %d", count, maxNames)
@@ -158,7 +156,9 @@ func parseForm(body string) (*Envelope, error) {
 		var piece string
 		piece, body, more = strings.Cut(body, "&")
 		name, value, found := strings.Cut(piece, "=")
-		if !found || name == "" {
+		// A semicolon in a value is itself, as browsers have it. Some programs take it for an
+		// ampersand; then it would stand in a name too.
+		if !found || name == "" || strings.Contains(name, ";") {
 			return nil, fmt.Errorf("field %d of the form is not name=value", len(e.Fields)+1)
 		}
 		name, okName := unescape(name)

@@ -70,6 +70,9 @@ func TestParseForm(t *testing.T) {
 		"\ufeff{\"A\":\"=\"}":     {{Name: "\ufeff{\"A\":\"", Value: "\"}"}},
 		"A=%25&B=%2525":           {{Name: "A", Value: "%"}, {Name: "B", Value: "%25"}},
 		"CHECKSUMHASH=a b+c%2b/=": {{Name: "CHECKSUMHASH", Value: "a b c+/="}},
+		"A=1&":                    {{Name: "A", Value: "1"}},
+		"A=1;B=2":                 {{Name: "A", Value: "1;B=2"}},
+		"A=1;&B=;2&":              {{Name: "A", Value: "1;"}, {Name: "B", Value: ";2"}},
 	} {
 		e := parse(t, body)
 		if e.Shape != paytm.Form || !slices.Equal(e.Fields, want) || e.Text != nil {
@@ -86,17 +89,15 @@ func TestMalformedForms(t *testing.T) {
 		"empty":                  "",
 		"white space":            " \r\n\t",
 		"no equals sign":         "A",
+		"semicolon in a name":    "A=1&B;C=2",
 		"piece without value":    "A=1&B",
 		"empty piece":            "A=1&&B=2",
-		"ampersand at the end":   "A=1&",
 		"ampersand in front":     "&A=1",
 		"empty name":             "=1",
 		"empty second name":      "A=1&=2",
 		"repeated":               "A=1&A=1",
 		"repeated, escaped":      "TXNID=1&%54XNID=2",
 		"repeated, far apart":    "A=1&B=2&C=3&A=4",
-		"semicolon":              "A=1;B=2",
-		"semicolon in a value":   "A=1;&B=2",
 		"half an escape":         "A=%4",
 		"bare percent":           "A=100%",
 		"percent and junk":       "A=%zz",
@@ -248,6 +249,33 @@ func TestHeadBodySignsExactBytes(t *testing.T) {
 	}
 }
 
+// What is no character reads as U+FFFD. A message is not lost for it, and no field that money depends
+// on can be made of it.
+func TestHalfCharacters(t *testing.T) {
+	key := mustKey(t, testKey)
+	for escape, want := range map[string]string{
+		`\ud83d`: "\ufffd", `\ude00`: "\ufffd", `\ud83dx`: "\ufffdx", `\ud83d\n`: "\ufffd\n",
+		`\ude00\ud83d`: "\ufffd\ufffd", `\ud83d\ud83d\ude00`: "\ufffd😀", `\u0000`: "\ufffd",
+	} {
+		text := `{"mid":"m","acquirementId":"T1","comments":"` + escape + `"}`
+		e := parse(t, `{"head":{"signature":"`+key.SignText([]byte(text))+`"},"body":`+text+`}`)
+		if got := e.Fields.Get("comments"); got != want || !e.Verify(key) {
+			t.Errorf("%s: %q, verified %v", escape, got, e.Verify(key))
+		}
+	}
+	var form strings.Builder
+	for name, value := range map[string]string{
+		"MID": "m", "ORDERID": "1;STATUS=TXN_SUCCESS", "TXNID": "T1", "TXNAMOUNT": "1.00",
+		"STATUS": "TXN_FAILURE", "CURRENCY": "INR",
+	} {
+		form.WriteString(name + "=" + value + "&")
+	}
+	m := parse(t, form.String()).Classify()
+	if m.Status == paytm.Success || m.Review == "" {
+		t.Errorf("an order with a semicolon reads as %+v", m)
+	}
+}
+
 func TestMissingChecksumIsNeverVerified(t *testing.T) {
 	key := mustKey(t, testKey)
 	signature := key.SignText([]byte("{}"))
@@ -314,12 +342,7 @@ func TestMalformedJSON(t *testing.T) {
 		"bad escape":              `{"a":"\x41"}`,
 		"short unicode escape":    `{"a":"\u12"}`,
 		"unicode escape and sign": `{"a":"\u+123"}`,
-		"escaped NUL":             `{"a":"\u0000"}`,
 		"raw NUL":                 "{\"a\":\"\x00\"}",
-		"high surrogate alone":    `{"a":"\ud83d"}`,
-		"high surrogate and text": `{"a":"\ud83dx"}`,
-		"low surrogate alone":     `{"a":"\ude00"}`,
-		"surrogates exchanged":    `{"a":"\ude00\ud83d"}`,
 		"not UTF-8":               "{\"a\":\"\xff\"}",
 		"UTF-16":                  "{\x00\"\x00a\x00\"\x00}\x00",
 		"form feed":               "{\f\"a\":1}",
@@ -439,7 +462,8 @@ func FuzzParse(f *testing.F) {
 		}
 		switch e.Shape {
 		case paytm.Form:
-			standard, err := url.ParseQuery(string(body))
+			// Which takes a semicolon for a fault, where browsers take it for itself.
+			standard, err := url.ParseQuery(strings.ReplaceAll(string(body), ";", "%3B"))
 			if err != nil || len(standard) != len(e.Fields) {
 				t.Errorf("%q: the standard library reads %v, %v", body, standard, err)
 			}

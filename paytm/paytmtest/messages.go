@@ -91,7 +91,13 @@ func (pay *Payment) children() string {
 }
 
 func (pay *Payment) about() string {
-	return "payment " + statusWords[pay.Status] + " " + rupees(pay.Amount)
+	return modeWords[pay.Mode] + " payment " + statusWords[pay.Status] + " " + rupees(pay.Amount)
+}
+
+// modeWords are the payment modes as people call them.
+var modeWords = map[string]string{
+	"UPI": "UPI", "CC": "credit card", "DC": "debit card", "NB": "net banking", "PPI": "wallet",
+	"HYBRID": "hybrid",
 }
 
 // PaymentForm is the payment webhook as Paytm documents it: a form, with the status the payment
@@ -166,7 +172,7 @@ func (p *Paytm) LinkPayment(pay *Payment, linkID string) Message {
 	l.add("PAYMENTMOBILENUMBER", "7777777777")
 	l.add("LINKDESCRIPTION", "Workshop seat")
 	l.add("LINKNOTES", "Sent by mail")
-	return p.form("link "+pay.about(), pay, paytm.Fields(l))
+	return p.form("link, "+pay.about(), pay, paytm.Fields(l))
 }
 
 // Conflicting is a genuinely signed message about the same TXNID that states another amount.
@@ -174,7 +180,7 @@ func (p *Paytm) LinkPayment(pay *Payment, linkID string) Message {
 func (p *Paytm) Conflicting(pay *Payment, amount int64) Message {
 	pay = p.view(pay)
 	pay.Amount = amount
-	return p.form("contradicting "+pay.about(), pay, p.paymentFields(pay))
+	return p.form("contradicting, "+pay.about(), pay, p.paymentFields(pay))
 }
 
 // ARN is the notice of a bank's settlement number, days after a card payment: a form with the

@@ -142,8 +142,14 @@ func writeJSON(b *bytes.Buffer, scalar any) {
 	b.Truncate(b.Len() - 1) // the encoder's newline
 }
 
-// rupees is an amount for people.
-func rupees(paise int64) string { return "₹" + paytm.FormatAmount(paise) }
+// rupees is an amount for people in India: ₹1,23,456.00.
+func rupees(paise int64) string {
+	text := paytm.FormatAmount(paise)
+	for at, step := len(text)-6, 2; at > 0 && text[at-1] != '-'; at -= step {
+		text = text[:at] + "," + text[at:]
+	}
+	return "₹" + text
+}
 
 // stamp is a time with the fraction that most of Paytm's messages carry; second is one without.
 func stamp(t time.Time) string { return second(t) + ".0" }
