@@ -1,0 +1,198 @@
+package faulttest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// built holds the binaries of this run: hissa as it is, and those weakened on purpose.
+var built struct {
+	dir   string
+	mu    sync.Mutex
+	paths map[string]string
+}
+
+// TestMain builds hissa once, as it is released: one static binary.
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	built.paths = map[string]string{}
+	if built.dir, err = os.MkdirTemp("", "hissa-faulttest-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(built.dir)
+	if os.Getenv(inNamespace) != "" { // see disk_test.go: the binary comes from outside
+		built.paths = nil
+		return m.Run(), nil
+	}
+	if built.paths[""], err = compile("hissa"); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// compile builds the root module, which the go command finds in the folder above.
+func compile(name string, flags ...string) (string, error) {
+	path := filepath.Join(built.dir, name)
+	args := append([]string{"build", "-buildvcs=false", "-o", path}, flags...)
+	build := exec.Command("go", append(args, ".")...)
+	build.Dir = ".."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
+	}
+	return path, nil
+}
+
+// hissa is the binary under test.
+func hissa(t testing.TB) string {
+	t.Helper()
+	return binaryNamed(t, "")
+}
+
+func binaryNamed(t testing.TB, name string) string {
+	t.Helper()
+	if built.paths == nil {
+		return os.Getenv(inNamespace)
+	}
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if path := built.paths[name]; path != "" {
+		return path
+	}
+	path, err := compileWeakened(t, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built.paths[name] = path
+	return path
+}
+
+// edit is one piece of a source that a weakened binary has otherwise.
+type edit struct{ file, old, new string }
+
+// weaknesses are the promises that hissa keeps, each taken away. A control runs a test against one
+// of them and demands that the test fails. The sources on the disk stay as they are: the go
+// command reads the changed ones from an overlay.
+var weaknesses = map[string][]edit{
+	"commits are synced at checkpoints only": {
+		{"store.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
+		{"store.go", `sync != 2`, `sync != 1`},
+	},
+	"nothing is ever synced": {
+		{"store.go", `"synchronous(FULL)"`, `"synchronous(OFF)"`},
+		{"store.go", `sync != 2`, `sync != 0`},
+	},
+	"the answer goes out before the commit": {
+		{"store.go", `	return w.exec("COMMIT")`, `	for _, j := range batch {
+		j.done <- j.err
+		j.done = make(chan error, 1)
+	}
+	return w.exec("COMMIT")`},
+	},
+	"a payment may have two rows": {
+		{"schema/001.sql", "  why          TEXT NOT NULL,     -- nobody earned: why\n" +
+			"  UNIQUE (gateway, mid, txn_id)\n",
+			"  why          TEXT NOT NULL      -- nobody earned: why\n"},
+		{"schema/queries.sql", "ON CONFLICT (gateway, mid, txn_id) DO UPDATE",
+			"ON CONFLICT DO UPDATE"},
+	},
+	"a message is committed before its commission": {
+		{"store_payment.go", `	txn, err = t.settle(n.TxnID, txn, position)
+`, `	for _, s := range []string{"RELEASE piece", "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT piece"} {
+		if err := t.exec(s); err != nil {
+			return "", err
+		}
+	}
+	txn, err = t.settle(n.TxnID, txn, position)
+`},
+	},
+}
+
+func compileWeakened(t testing.TB, name string) (string, error) {
+	t.Helper()
+	edits, ok := weaknesses[name]
+	if !ok {
+		t.Fatalf("no weakness is called %q", name)
+	}
+	dir, err := os.MkdirTemp(built.dir, "weak-")
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for i, e := range edits {
+		original, err := filepath.Abs(filepath.Join("..", e.file))
+		if err != nil {
+			return "", err
+		}
+		from, ok := replace[original]
+		if !ok {
+			from = original
+			replace[original] = filepath.Join(dir, fmt.Sprint(i, filepath.Ext(e.file)))
+		}
+		if err := e.apply(from, replace[original]); err != nil {
+			return "", fmt.Errorf("the control %q has to be written anew: %w", name, err)
+		}
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		return "", err
+	}
+	return compile(filepath.Join(filepath.Base(dir), "hissa"), "-overlay", overlay)
+}
+
+// apply makes the edit; text that is not there exactly once is an error, for the control would
+// then be hissa itself.
+func (e edit) apply(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(text), e.old); n != 1 {
+		return fmt.Errorf("%s has %d times\n%s", e.file, n, e.old)
+	}
+	return os.WriteFile(to, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o600)
+}
+
+// cycles is how often a test repeats: in CI, and in the long lane (HISSA_LONG=1).
+func cycles(ci, long int) int {
+	if os.Getenv("HISSA_LONG") != "" {
+		return long
+	}
+	if testing.Short() {
+		return max(1, ci/10)
+	}
+	return ci
+}
+
+// needs skips a test where a tool is missing, or fails it with HISSA_REQUIRE_TOOLS=1.
+func needs(t testing.TB, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err == nil {
+			continue
+		}
+		text := fmt.Sprintf("%s is missing: apt-get install %s", tool, tool)
+		if os.Getenv("HISSA_REQUIRE_TOOLS") != "" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+}

@@ -1,0 +1,3 @@
+package faulttest
+
+const inNamespace = "HISSA_FAULTTEST_BINARY"
