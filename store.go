@@ -15,6 +15,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -296,7 +297,7 @@ func (w *writer) migrate(o StoreOptions) error {
 	if have == len(files) {
 		return w.compareClaim(o)
 	}
-	if _, err := w.conn.ExecContext(w.ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return unopenable(w.store.path, err)
 	}
 	if err := w.migrateInside(o, files); err != nil {
@@ -421,6 +422,7 @@ type writer struct {
 	terms *Terms // reloaded whenever head.terms has moved
 	from  int64  // head.terms that terms was loaded at
 	asks  bool   // the batch schedules a question to the API for now
+	sound bool   // the journal found at the start is known to be on the disk
 }
 
 // head is the end of the chain.
@@ -494,7 +496,9 @@ func (w *writer) commit(batch []*job) {
 	if err != nil {
 		slog.Error("nothing of this batch was booked; every sender is told to try again",
 			"pieces", len(batch), "cause", err.Error())
-		if code := sqliteCode(err); code&0xff == sqlite3.SQLITE_IOERR {
+		var journal journalError
+		code := sqliteCode(err)
+		if code&0xff == sqlite3.SQLITE_IOERR || errors.As(err, &journal) {
 			// After a failed sync nobody knows what the disk holds. Acknowledging anything more
 			// could lose it; a restart reads the journal and knows again.
 			closeOnce(w.store.broken)
@@ -517,7 +521,7 @@ func (w *writer) commit(batch []*job) {
 }
 
 func (w *writer) attempt(batch []*job) (err error) {
-	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	defer func() {
@@ -556,6 +560,55 @@ func (w *writer) attempt(batch []*job) (err error) {
 		}
 	}
 	return w.exec("COMMIT")
+}
+
+// begin takes the write lock. The first time it makes sure that the journal, on which everything
+// that follows will stand, is on the disk and not only in the kernel's memory: after a failed sync
+// the kernel still shows what the disk never got, and a restart would build on it.
+func (w *writer) begin() error {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil || w.sound {
+		return err
+	}
+	if err := rewriteJournal(w.store.path + "-wal"); err != nil {
+		return errors.Join(journalError{err}, w.exec("ROLLBACK"))
+	}
+	w.sound = true
+	return nil
+}
+
+// journalError says that the journal found at the start can't be trusted to the disk.
+type journalError struct{ error }
+
+// rewriteJournal writes what the journal holds over itself, so that the kernel has to take it to
+// the disk again, and syncs it and its name (SQLite does not look at how that went). The caller
+// holds the write lock: nobody appends meanwhile. SQLite has no locks on this file to lose.
+func rewriteJournal(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	part := make([]byte, 256<<10)
+	for at := int64(0); ; {
+		n, err := f.ReadAt(part, at)
+		if _, err := f.WriteAt(part[:n], at); err != nil {
+			return err
+		}
+		if at += int64(n); errors.Is(err, io.EOF) {
+			return errors.Join(f.Sync(), folder.Sync())
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // refresh reads the head, and the terms when another process or a rolled back batch moved them.
