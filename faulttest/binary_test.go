@@ -110,6 +110,17 @@ var weaknesses = map[string][]edit{
 		{"schema/queries.sql", "ON CONFLICT (gateway, mid, txn_id) DO UPDATE",
 			"ON CONFLICT DO UPDATE"},
 	},
+	"a failed sync is tried again": {
+		{"store.go", "			closeOnce(w.store.broken)\n", ""},
+	},
+	"the journal found at the start is believed": {
+		{"store.go", `"BEGIN IMMEDIATE"); err != nil || w.sound {`,
+			`"BEGIN IMMEDIATE"); err != nil || !w.sound {`},
+	},
+	"the outcome of a commit is not looked at": {
+		{"store.go", `	return w.exec("COMMIT")`, `	_ = w.exec("COMMIT")
+	return nil`},
+	},
 	"a message is committed before its commission": {
 		{"store_payment.go", `	txn, err = t.settle(n.TxnID, txn, position)
 `, `	for _, s := range []string{"RELEASE piece", "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT piece"} {

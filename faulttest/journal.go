@@ -81,6 +81,8 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 		return errors.New("no thread")
 	}
 	text = strings.TrimLeft(text, " ")
+	text = strings.Replace(text, " <unfinished ...>) = ?", ") = ?", 1) // killed within
+	returned := !strings.HasSuffix(text, "= ?")
 	switch {
 	case strings.HasPrefix(text, "+++ exited with "):
 		j.Exit = strings.Fields(text)[3]
@@ -102,7 +104,9 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 			return err
 		}
 		*first.call = *whole
-		j.Steps = append(j.Steps, Step{first.call, true})
+		if returned {
+			j.Steps = append(j.Steps, Step{first.call, true})
+		}
 		return nil
 	}
 	if first, ok := strings.CutSuffix(text, " <unfinished ...>"); ok {
@@ -119,7 +123,7 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 		return err
 	}
 	j.Steps = append(j.Steps, Step{call, false})
-	if !strings.HasSuffix(text, "= ?") {
+	if returned {
 		j.Steps = append(j.Steps, Step{call, true})
 	}
 	return nil

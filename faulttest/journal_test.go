@@ -32,6 +32,8 @@ func TestReadJournal(t *testing.T) {
 			`>, "` + wal + `") = 0`,
 		`72  --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---`,
 		`72  fsync(5<` + db + `>) = ?`,
+		`71  fsync(5<` + db + `> <unfinished ...>`,
+		`71  <... fsync resumed> <unfinished ...>) = ?`,
 		`71  +++ killed by SIGKILL +++`, ``,
 	}, "\n")
 	j, err := ReadJournal(strings.NewReader(log))
@@ -55,9 +57,11 @@ func TestReadJournal(t *testing.T) {
 		Data: []byte("A"), Result: 1}
 	moved := Call{Thread: "72", Name: "renameat", Path: "/d/hissa.db", To: "/d/hissa.db-wal"}
 	last := Call{Thread: "72", Name: "fsync", Path: "/d/hissa.db", Result: -1}
+	killed := last
+	killed.Thread = "71"
 	want := []row{{false, opened}, {true, opened}, {false, wrote}, {false, failed}, {true, failed},
 		{true, wrote}, {false, cut}, {true, cut}, {false, got}, {true, got}, {false, gone},
-		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved}, {false, last}}
+		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved}, {false, last}, {false, killed}}
 	for i, step := range j.Steps {
 		if i >= len(want) || step.End != want[i].end || !reflect.DeepEqual(*step.Call, want[i].call) {
 			t.Fatalf("step %d is %v %+v", i, step.End, *step.Call)

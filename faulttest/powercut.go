@@ -267,6 +267,14 @@ func (d *Disk) Pending() int {
 	return n
 }
 
+// Size is how many bytes the files may hold.
+func (d *Disk) Size() (size int64) {
+	for _, file := range d.files() {
+		size += max(file.size, int64(len(file.kept)))
+	}
+	return size
+}
+
 // files are all that a power cut may leave under some name.
 func (d *Disk) files() map[*inode]*inode {
 	all := map[*inode]*inode{}
