@@ -344,6 +344,11 @@ func (f findings) String() string {
 		some(f.lost), len(f.doubled), some(f.doubled), len(f.half), some(f.half), f.disorder)
 }
 
+// loses reports whether what was said of findings names a payment that is lost.
+func loses(said string) bool {
+	return strings.Contains(said, " lost [2") // as every TXNID begins
+}
+
 func some(ids []string) []string { return ids[:min(3, len(ids))] }
 
 // check reads the books by the commands that everybody has, when nobody serves them: every
