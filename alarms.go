@@ -274,4 +274,3 @@ func (a *alarms) lastWord(text string) {
 	a.log.Error("ALARM", "name", "stopped", "problem", text)
 	_ = a.post(ctx, "stopped: "+text)
 }
-

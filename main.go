@@ -468,7 +468,7 @@ func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) er
 	defer mirror.Close()
 	drilling, stopDrilling := context.WithCancel(ctx)
 	defer stopDrilling()
-	go drillWeekly(drilling, config, log)
+	go drillWeekly(drilling, config, mirror, log)
 	err = listenAndServe(ctx, config, store, mirror, log)
 	last, cancel := context.WithTimeout(context.Background(), copyWithin)
 	defer cancel()

@@ -26,6 +26,10 @@ const (
 	copyWithin = 4 * time.Second
 
 	drillEvery = 7 * 24 * time.Hour
+	// drillPatience is what a copy that lags is given to catch up.
+	drillPatience = 5 * time.Second
+
+	drillLook = 10 * time.Second // how often a running serve looks at the last drill
 )
 
 // Head returns the newest fact and the end of the chain.
@@ -287,6 +291,8 @@ Example:  hissa restore -at 2026-11-22T18:00:00+05:30 -to /tmp/yesterday.db`,
 
 // loadReplicated reads a configuration that has to name a copy.
 func (c *call) loadReplicated() (*Config, error) {
+	// What Litestream has to tell is for the log of serve.
+	slog.SetDefault(slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	config, err := c.load()
 	if err != nil {
 		return nil, err
@@ -385,16 +391,20 @@ func drill(ctx context.Context, config *Config, store *Store) (d Drill, err erro
 	if d.Live, _, err = store.Head(ctx); err != nil {
 		return d, err
 	}
-	folder, err := os.MkdirTemp(filepath.Dir(config.Database),
-		filepath.Base(config.Database)+".drill-*")
-	if err != nil {
-		return d, err
+	report, err := restoreBeside(ctx, config)
+	if err == nil && report.Facts < d.Live {
+		// The copy follows within a second or so, unless something is wrong with it.
+		time.Sleep(drillPatience)
+		report, err = restoreBeside(ctx, config)
 	}
-	defer os.RemoveAll(folder)
-	report, err := restoreBooks(ctx, config, time.Time{}, filepath.Join(folder, "hissa.db"))
 	d.Facts, d.Seconds = report.Facts, time.Since(began).Seconds()
-	if err != nil {
+	switch {
+	case err != nil:
 		d.What = err.Error()
+		return d, nil
+	case report.Facts < d.Live:
+		d.What = fmt.Sprintf("it ends at fact %d, and %d were booked when the drill began",
+			report.Facts, d.Live)
 		return d, nil
 	}
 	head, err := hex.DecodeString(report.Head)
@@ -410,23 +420,42 @@ func drill(ctx context.Context, config *Config, store *Store) (d Drill, err erro
 	return d, nil
 }
 
+// restoreBeside restores the copy to a temporary place beside the database.
+func restoreBeside(ctx context.Context, config *Config) (Report, error) {
+	folder, err := os.MkdirTemp(filepath.Dir(config.Database),
+		filepath.Base(config.Database)+".drill-*")
+	if err != nil {
+		return Report{}, err
+	}
+	defer os.RemoveAll(folder)
+	return restoreBooks(ctx, config, time.Time{}, filepath.Join(folder, "hissa.db"))
+}
+
 // drillWeekly runs a drill in a process of its own whenever the last is a week old, until ctx ends.
-func drillWeekly(ctx context.Context, config *Config, log *slog.Logger) {
+// After one that failed, be it run by hand, the copy is begun anew.
+func drillWeekly(ctx context.Context, config *Config, mirror *replica.Supervisor, log *slog.Logger) {
 	began := time.Now()
-	tick := time.NewTicker(10 * time.Minute)
+	tick := time.NewTicker(drillLook)
 	defer tick.Stop()
+	var acted time.Time
 	for {
 		last := began.Add(time.Hour - drillEvery) // the first an hour after the first start
 		if d := lastDrill(config.Database); d != nil {
 			last = d.At
+			if !d.OK && d.At.After(began) && d.At.After(acted) {
+				acted = d.At
+				log.Error("a drill found the copy wanting: it is begun anew", "cause", d.What)
+				mirror.Afresh()
+			}
 		}
 		if time.Since(last) >= drillEvery {
-			out, err := exec.CommandContext(ctx, "/proc/self/exe", drillCommand.name, "-config", config.Path).
-				CombinedOutput()
-			if err != nil && ctx.Err() == nil {
-				log.Error("the weekly drill failed", "cause", string(out))
-			} else if err == nil {
+			out, err := exec.CommandContext(ctx, "/proc/self/exe", drillCommand.name,
+				"-config", config.Path).CombinedOutput()
+			if err == nil {
 				log.Info("the weekly drill went well", "said", string(out))
+			} else if ctx.Err() == nil {
+				log.Error("the weekly drill failed", "cause", string(out))
+				continue // and look at what it left
 			}
 		}
 		select {

@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -515,6 +520,67 @@ func TestReplicationAway(t *testing.T) {
 	if after := c.only("export", "ledger"); after != before || strings.Count(after, "\n") != 9 {
 		t.Errorf("the ledger was\n%sand is\n%s", before, after)
 	}
+}
+
+// A store that is slow, that refuses everything, or that says it has stored what it has not: webhooks
+// are unharmed, and the copy is whole in the end.
+func TestReplicationMistreated(t *testing.T) {
+	t.Parallel()
+	store := newObjectStore(t)
+	var mood atomic.Value
+	mood.Store("")
+	behind := &url.URL{Scheme: "http", Host: store.addr}
+	honest := httputil.NewSingleHostReverseProxy(behind)
+	honest.ErrorLog = log.New(io.Discard, "", 0)
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch mood.Load() {
+		case "slow":
+			time.Sleep(time.Second)
+		case "refuses":
+			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
+			return
+		case "lies":
+			if r.Method == "PUT" && strings.HasSuffix(r.URL.Path, ".ltx") {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`)
+				return
+			}
+		}
+		honest.ServeHTTP(w, r)
+	}))
+	defer between.Close()
+	c := newChild(t)
+	c.copies("s3://bucket/shop?region=ap-south-1&endpoint=" + between.URL)
+	c.start()
+	c.sales(2)
+	c.inStep()
+	for _, m := range []string{"slow", "refuses", "lies"} {
+		mood.Store(m)
+		for range 4 {
+			began := time.Now()
+			c.sales(1)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("while the store %s, a webhook took %v", m, took)
+			}
+			time.Sleep(time.Second)
+		}
+		mood.Store("")
+		if m != "lies" {
+			c.inStep()
+			c.must("drill")
+		}
+	}
+	c.refused(exitNo, "the copy would not bring the books back", "drill")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		if _, code := c.hissa("drill"); code == exitDone {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the copy was not begun anew\n%s", c.log)
+		}
+	}
+	c.inStep()
+	c.must("drill")
 }
 
 // With ack = "replica" and the place away: 503, so that Paytm comes again, or by the operator's

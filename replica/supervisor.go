@@ -59,6 +59,7 @@ type Supervisor struct {
 	stop   chan struct{}
 	done   chan struct{}
 	lost   chan struct{}
+	afresh chan struct{}
 	mu     sync.Mutex
 	status Status
 }
@@ -67,7 +68,8 @@ type Supervisor struct {
 func Start(o Options) *Supervisor {
 	s := &Supervisor{
 		o: o, tidy: endedInOrder(o.Database), asks: make(chan chan error), stop: make(chan struct{}), done: make(chan struct{}),
-		lost: make(chan struct{}), status: Status{Error: "the first sync has not been made yet"},
+		lost: make(chan struct{}), afresh: make(chan struct{}, 1),
+		status: Status{Error: "the first sync has not been made yet"},
 	}
 	go s.run()
 	return s
@@ -104,6 +106,15 @@ func (s *Supervisor) Sync(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("the copy is slow: %w", ctx.Err())
+	}
+}
+
+// Afresh begins the copy anew, under another epoch, with all of the database: what is there was found
+// wanting.
+func (s *Supervisor) Afresh() {
+	select {
+	case s.afresh <- struct{}{}:
+	default:
 	}
 }
 
@@ -400,6 +411,8 @@ func (c *conversation) serve() error {
 			}
 		case <-c.silent.C:
 			return errHangs
+		case <-c.afresh:
+			return errors.New("the copy is begun anew")
 		case <-stop:
 			stop, due, giveUp = nil, true, time.After(lastSync)
 		case <-giveUp:
