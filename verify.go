@@ -280,6 +280,10 @@ func (v verifier) positions() error {
 	if err != nil {
 		return err
 	}
+	var mid string
+	if err := v.one(q("setting"), args{"mid"}, &mid); err != nil {
+		return err
+	}
 	for after := int64(0); ; {
 		ts, err := v.transactions(q("transactions-after"), after)
 		if err != nil {
@@ -289,7 +293,7 @@ func (v verifier) positions() error {
 			return nil
 		}
 		for _, t := range ts {
-			if err := v.position(t, terms); err != nil {
+			if err := v.position(t, mid, terms); err != nil {
 				return err
 			}
 			v.report.Transactions++
@@ -298,7 +302,7 @@ func (v verifier) positions() error {
 	}
 }
 
-func (v verifier) position(txn *transaction, terms *Terms) error {
+func (v verifier) position(txn *transaction, mid string, terms *Terms) error {
 	where := "transaction " + txn.TxnID
 	known, err := v.notifications(txn.TxnID)
 	if err != nil {
@@ -309,8 +313,8 @@ func (v verifier) position(txn *transaction, terms *Terms) error {
 		return err
 	}
 	p := decide(f, terms)
-	want := transactionOf(txn.MID, txn.TxnID, p)
-	want.ID, want.Gateway = txn.ID, txn.Gateway
+	want := transactionOf(mid, txn.TxnID, p)
+	want.ID = txn.ID
 	if *txn != want {
 		return badRow{where, fmt.Sprintf("the facts make it %+v, the row says %+v", want, *txn)}
 	}
