@@ -42,6 +42,8 @@ const (
 	// connection was open (sqlite.org/wal.html, "the WAL-reset bug").
 	oldestSQLite = 3_051_003
 
+	pageSize = 4096 // SQLite's, which nothing here changes
+
 	paymentQueue = 1024 // webhooks, orders, answers that may wait; one more is told to come back
 	clickQueue   = 1024 // clicks that may wait, in a lane of their own
 	batchLimit   = 256  // pieces of either lane in one transaction
@@ -149,6 +151,9 @@ func prepareFile(path string, o StoreOptions) error {
 	case err == nil && info.Size() < 512: // which SQLite would take for a new database
 		return configError{fmt.Errorf("%s is empty: put your last backup in its place; hissa "+
 			"never starts empty instead (if there never were books in it, remove it)", path)}
+	case err == nil && info.Size()%pageSize != 0 && !journalBeside(path):
+		return configError{fmt.Errorf("%s is cut short, in the middle of a page: put your last "+
+			"backup in its place; hissa never starts empty instead", path)}
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
@@ -197,6 +202,17 @@ func syncFolder(path string) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// journalBeside reports whether SQLite will bring the file in order itself: after a power cut a
+// page may be half there, and the journal then holds the whole of it.
+func journalBeside(path string) bool {
+	for _, kind := range []string{"-wal", "-journal"} {
+		if info, err := os.Stat(path + kind); err == nil && info.Size() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func dsn(path string, pragmas ...string) string {
