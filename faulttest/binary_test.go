@@ -117,6 +117,9 @@ var weaknesses = map[string][]edit{
 		{"store.go", `"BEGIN IMMEDIATE"); err != nil || w.sound {`,
 			`"BEGIN IMMEDIATE"); err != nil || !w.sound {`},
 	},
+	"an empty file is taken for a new database": {
+		{"store.go", "info.Size() < 512:", "info.Size() < 0:"},
+	},
 	"the outcome of a commit is not looked at": {
 		{"store.go", `	return w.exec("COMMIT")`, `	_ = w.exec("COMMIT")
 	return nil`},

@@ -100,7 +100,7 @@ func (s *shop) hissa(args ...string) (string, int) {
 func (s *shop) runs(under []string, args ...string) (string, int) {
 	s.Helper()
 	line := append(append(slices.Clone(under), s.binary), s.arguments(args...)...)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	out, err := cmd.CombinedOutput()
@@ -404,4 +404,13 @@ func byTxnID(t testing.TB, jsonl string) map[string][]map[string]any {
 		rows[id] = append(rows[id], row)
 	}
 	return rows
+}
+
+// size is the database's in bytes, 0 when there is none.
+func (s *shop) size() int64 {
+	info, err := os.Stat(s.database())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

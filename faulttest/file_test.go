@@ -1,0 +1,347 @@
+package faulttest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// books sells so many payments in a new shop and leaves its database: merged into one file, or,
+// after a kill, with a journal.
+func books(t *testing.T, binary string, payments int, end func(*serving)) (*shop, *ledger) {
+	t.Helper()
+	s, l := newShop(t, binary), newLedger()
+	p := s.start()
+	p.payAtOnce(l, payments)
+	end(p)
+	return s, l
+}
+
+// believed are the tables whose every row verify vouches for: facts, ledger, and what follows.
+var believed = []string{
+	"programs", "partners", "codes", "clicks", "orders", "notifications", "answers", "decisions",
+	"dues", "entries", "head", "transactions", "attributions", "commissions", "accounts",
+}
+
+// dump reads all believed rows, and says what SQLite's own check thinks of the file.
+func dump(path string) (rows string, check string, err error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1")
+	if err != nil {
+		return "", "", err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	check = "ok"
+	if err := db.QueryRow("PRAGMA integrity_check(1)").Scan(&check); err != nil {
+		check = err.Error()
+	}
+	var b strings.Builder
+	for _, table := range believed {
+		if err := dumpTable(&b, db, table); err != nil {
+			return "", check, err
+		}
+	}
+	return b.String(), check, nil
+}
+
+func dumpTable(b *strings.Builder, db *sql.DB, table string) error {
+	rows, err := db.QueryContext(context.Background(), "SELECT * FROM "+table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for _, v := range values {
+			if text, ok := v.([]byte); ok {
+				v = string(text) // hissa reads both alike
+			}
+			fmt.Fprintf(b, "%s %q\n", table, fmt.Sprint(v))
+		}
+	}
+	return rows.Err()
+}
+
+// flips is what became of so many flipped bits.
+type flips struct{ tried, changed, unseen, unseenBySQLite atomic.Int64 }
+
+// One bit of the file flips, any bit: whenever a fact, an entry or what follows from them reads
+// differently afterwards, verify says so. SQLite's own check is the control: it must miss some.
+func TestFlippedBits(t *testing.T) {
+	t.Parallel()
+	s, _ := books(t, hissa(t), 60, stopped)
+	sound, err := os.ReadFile(s.database())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, check, err := dump(s.database())
+	if err != nil || check != "ok" || len(before) < 10000 {
+		t.Fatalf("%d bytes, %s, %v", len(before), check, err)
+	}
+	var f flips
+	var wg sync.WaitGroup
+	for worker := range 2 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(worker), 1))
+			dir := memoryDir(t)
+			ask := s.elsewhere(dir)
+			for range cycles(1000, 100000) / 2 {
+				f.flip(t, r, filepath.Join(dir, "hissa.db"), sound, before, ask)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d flips, %d changed what is read, of which verify missed %d and integrity_check %d",
+		f.tried.Load(), f.changed.Load(), f.unseen.Load(), f.unseenBySQLite.Load())
+	if f.changed.Load() == 0 || f.unseenBySQLite.Load() == 0 {
+		t.Error("the control found nothing that SQLite misses")
+	}
+}
+
+func (f *flips) flip(t *testing.T, r *rand.Rand, path string, sound []byte, before string,
+	ask func() string) {
+	damaged := slices.Clone(sound)
+	bit := r.IntN(8 * len(damaged))
+	damaged[bit/8] ^= 1 << (bit % 8)
+	if err := os.WriteFile(path, damaged, 0o600); err != nil {
+		t.Error(err)
+		return
+	}
+	f.tried.Add(1)
+	after, check, err := dump(path)
+	if err == nil && after == before {
+		return
+	}
+	f.changed.Add(1)
+	if err == nil && check == "ok" {
+		f.unseenBySQLite.Add(1)
+	}
+	if ask() == "" {
+		f.unseen.Add(1)
+		t.Errorf("verify does not see bit %d of byte %d: %v", bit%8, bit/8, err)
+	}
+}
+
+// damage is done to a shop's files; says is part of what serve must say then.
+type damage struct {
+	what string
+	do   func(*shop)
+	says string
+}
+
+// refused insists that serve does not start, says what to do, and leaves the files as they are.
+func (s *shop) refused(t *testing.T, d damage) {
+	t.Helper()
+	d.do(s)
+	before, _ := os.ReadFile(s.database())
+	said, code := s.hissa("serve")
+	after, _ := os.ReadFile(s.database())
+	if code != 78 && code != 1 || !strings.Contains(said, d.says) {
+		t.Errorf("%s: exit code %d, %s", d.what, code, said)
+	}
+	if !bytes.Equal(before, after) {
+		t.Errorf("%s: the start that was refused changed the database", d.what)
+	}
+}
+
+func cut(size int64) func(*shop) {
+	return func(s *shop) {
+		if err := os.Truncate(s.database(), size); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// The control: a hissa that takes an empty file for a new database.
+func TestCutShortControl(t *testing.T) {
+	t.Parallel()
+	s, _ := books(t, binaryNamed(t, "an empty file is taken for a new database"), 2, stopped)
+	cut(0)(s)
+	p := s.start()
+	p.stop()
+	if said, _ := s.hissa("export", "transactions"); said != "" {
+		t.Errorf("the control did not start empty: %s", said)
+	}
+}
+
+// A journal that is damaged after a kill: SQLite takes it for the torn end of an unfinished write
+// and leaves out what follows, so that acknowledged payments can be missing without a word. What
+// then holds: the books are in order, and the chain's head, kept elsewhere, tells.
+func TestDamagedJournal(t *testing.T) {
+	t.Parallel()
+	s, l := books(t, hissa(t), 12, killed)
+	wal, err := os.ReadFile(s.file("hissa.db-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := s.copyOf(t).head()
+	missing := 0
+	for i := range cycles(20, 1000) {
+		damaged := slices.Clone(wal)
+		at := rand.IntN(len(wal))
+		if i == 0 {
+			at = 16 // the salt in its header
+		}
+		damaged[at] ^= 1
+		c := s.copyOf(t)
+		c.write("hissa.db-wal", string(damaged))
+		p := c.launch()
+		if !p.ready() {
+			if code := p.end(); code != 78 && code != 1 {
+				t.Errorf("byte %d: exit code %d %s", at, code, p.log())
+			}
+			continue
+		}
+		p.kill()
+		f := c.check(l)
+		if len(f.lost) == 0 && !f.any() {
+			continue
+		}
+		missing++
+		if f.disorder != "" || len(f.doubled)+len(f.half) > 0 || c.head() == head {
+			t.Errorf("byte %d: %s", at, f)
+		}
+	}
+	t.Logf("in %d damaged journals payments are missing; the head tells", missing)
+	if missing == 0 {
+		t.Error("no damage did any harm: the test sees nothing")
+	}
+}
+
+// head is the end of the chain, as verify prints it.
+func (s *shop) head() string {
+	s.Helper()
+	said, code := s.hissa("verify", "-json")
+	if code != 0 {
+		return fmt.Sprint(code)
+	}
+	_, head, _ := strings.Cut(said, `"head":`)
+	return head
+}
+
+// copyOf is a shop with its own copy of another's files, in a folder of its own.
+func (s *shop) copyOf(t *testing.T) *shop {
+	t.Helper()
+	other := emptyShop(t, s.binary, t.TempDir())
+	for _, name := range []string{"hissa.db", "hissa.db-wal"} {
+		text, err := os.ReadFile(s.file(name))
+		if err == nil {
+			other.write(name, string(text))
+		}
+	}
+	return other
+}
+
+// A database cut short, at every sector of its first page and at many places after, is refused,
+// and never replaced by an empty one.
+func TestCutShort(t *testing.T) {
+	t.Parallel()
+	s, _ := books(t, hissa(t), 20, stopped)
+	whole := s.size()
+	var sizes []int64
+	for size := int64(0); size <= page; size += sector {
+		sizes = append(sizes, size)
+	}
+	for range cycles(20, 400) {
+		sizes = append(sizes, rand.Int64N(whole/sector)*sector, rand.Int64N(whole))
+	}
+	sizes = append(sizes, whole-1, whole-sector, whole-page)
+	for _, size := range sizes {
+		s.copyOf(t).refused(t, damage{fmt.Sprintf("cut to %d of %d bytes", size, whole), cut(size),
+			"put your last backup in its place"})
+	}
+}
+
+// What is not hissa's database, or not its configuration, is refused with the sentence that helps.
+func TestForeignFiles(t *testing.T) {
+	t.Parallel()
+	needs(t, "sqlite3")
+	sound, _ := books(t, hissa(t), 6, stopped)
+	sqlite := func(statement string) func(*shop) {
+		return func(s *shop) {
+			if out, err := exec.Command("sqlite3", s.database(), statement).CombinedOutput(); err != nil {
+				s.Fatalf("%v %s", err, out)
+			}
+		}
+	}
+	content := func(name, text string) func(*shop) { return func(s *shop) { s.write(name, text) } }
+	config := func(old, new string) func(*shop) {
+		return func(s *shop) {
+			text, err := os.ReadFile(s.file("hissa.toml"))
+			if err != nil || !strings.Contains(string(text), old) {
+				s.Fatal(err, old)
+			}
+			s.write("hissa.toml", strings.Replace(string(text), old, new, 1))
+		}
+	}
+	for _, d := range []damage{
+		{"garbage", content("hissa.db", strings.Repeat("garbage ", 1000)), "put your last backup"},
+		{"zeros", content("hissa.db", strings.Repeat("\x00", 8192)), "put your last backup"},
+		{"another program's", func(s *shop) {
+			if err := os.Remove(s.database()); err != nil {
+				s.Fatal(err)
+			}
+			sqlite("CREATE TABLE notes (text)")(s)
+		}, "belongs to another program"},
+		{"a newer hissa's", sqlite("PRAGMA user_version = 99"), "install that version again"},
+		{"a folder", func(s *shop) {
+			if err := os.Remove(s.database()); err != nil {
+				s.Fatal(err)
+			}
+			if err := os.Mkdir(s.database(), 0o700); err != nil {
+				s.Fatal(err)
+			}
+		}, "hissa.db"},
+		{"half a configuration", func(s *shop) {
+			if err := os.Truncate(s.file("hissa.toml"), 100); err != nil {
+				s.Fatal(err)
+			}
+		}, "hissa.toml:"},
+		{"an empty configuration", content("hissa.toml", ""), "public_url"},
+		{"a flipped bit in a name", config("merchant_key", "lerchant_key"), "lerchant_key"},
+		{"a flipped bit in a value", config(`rate = "10%"`, `rate = "10e"`), "commission.rate"},
+		{"a NUL in it", config("[paytm]", "\x00[paytm]"), "hissa.toml:"},
+		{"another shop's", config(`mid = "`, `mid = "X`), "set database to another file"},
+		{"no key", func(s *shop) {
+			if err := os.Remove(s.file("paytm.key")); err != nil {
+				s.Fatal(err)
+			}
+		}, "put the merchant key there"},
+		{"half a key", content("paytm.key", "short"), "copy it again"},
+	} {
+		t.Run(d.what, func(t *testing.T) { sound.copyOf(t).refused(t, d) })
+	}
+}
+
+// The control for all refusals: a sound copy is not refused.
+func TestSoundCopyStarts(t *testing.T) {
+	t.Parallel()
+	sound, l := books(t, hissa(t), 6, killed)
+	s := sound.copyOf(t)
+	if code := s.start().stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if f := s.check(l); f.any() {
+		t.Error(f)
+	}
+}
