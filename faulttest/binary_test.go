@@ -120,6 +120,32 @@ var weaknesses = map[string][]edit{
 	"an empty file is taken for a new database": {
 		{"store.go", "info.Size() < 512:", "info.Size() < 0:"},
 	},
+	"nobody takes the lock": {
+		{"lock.go", "syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB"},
+	},
+	"a newer schema is taken for ours": {
+		{"store.go", "case have > newest:", "case have > 1000:"},
+		{"store.go", "if have == len(files) {", "if have >= len(files) {"},
+	},
+	"the schema is made in many commits": {
+		{"store.go", `		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`,
+			`		for _, one := range strings.SplitAfter(string(text), ";\n") {
+			for _, s := range []string{one, "COMMIT", "BEGIN IMMEDIATE"} {
+				if _, err := w.conn.ExecContext(w.ctx, s); err != nil {
+					return err
+				}
+			}
+		}
+		if _, err := w.conn.ExecContext(w.ctx, mark); err != nil {`},
+	},
+	"the database is opened and closed beside SQLite": {
+		{"store.go", "	for {\n		batch := s.gather()\n", `	for {
+		batch := s.gather()
+		if f, err := os.Open(s.path); err == nil {
+			f.Close()
+		}
+`},
+	},
 	"the outcome of a commit is not looked at": {
 		{"store.go", `	return w.exec("COMMIT")`, `	_ = w.exec("COMMIT")
 	return nil`},
