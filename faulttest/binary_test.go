@@ -146,6 +146,33 @@ var weaknesses = map[string][]edit{
 		}
 `},
 	},
+	"it stops at once, and answers before the commit": {
+		{"main.go", `	log.Info("stopping: requests inside are answered first")`, `	os.Exit(0)`},
+		{"store.go", `	return w.exec("COMMIT")`, `	for _, j := range batch {
+		j.done <- j.err
+		j.done = make(chan error, 1)
+	}
+	time.Sleep(time.Millisecond)
+	return w.exec("COMMIT")`},
+	},
+	"Paytm's times are taken for UTC": {
+		{"paytm/values.go", `time.FixedZone("IST", 19800)`, `time.FixedZone("IST", 0)`},
+	},
+	"the time of payment is that of receipt": {
+		{"webhook.go", "PaidAt: m.PaidAt,", "PaidAt: time.Now(),"},
+	},
+	turnedClock: {
+		{"store.go", "		o.Clock = time.Now\n", `		o.Clock = func() time.Time {
+			text, _ := os.ReadFile(path + ".clock")
+			ahead, _ := time.ParseDuration(string(text))
+			return time.Now().Add(ahead)
+		}
+`},
+	},
+	"every batch leaks a descriptor": {
+		{"lock.go", "// release leaves", "func leak() { _, _ = syscall.Open(os.DevNull, 0, 0) }\n\n// release leaves"},
+		{"store.go", "		batch := s.gather()\n", "		batch := s.gather()\n		leak()\n"},
+	},
 	"the outcome of a commit is not looked at": {
 		{"store.go", `	return w.exec("COMMIT")`, `	_ = w.exec("COMMIT")
 	return nil`},

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type shop struct {
 	testing.TB
 	binary string
 	dir    string
+	env    []string // beside the test's own
 	paytm  *paytmtest.Paytm
 	api    string
 	orders atomic.Int64
@@ -103,6 +105,7 @@ func (s *shop) runs(under []string, args ...string) (string, int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	cmd.Env = append(os.Environ(), s.env...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		s.Fatalf("%s: %v", line[0], err)
@@ -132,6 +135,7 @@ func (s *shop) launch(under ...string) *serving {
 	line := append(append(slices.Clone(under), s.binary), s.arguments("serve")...)
 	p := &serving{shop: s, logged: make(chan struct{}), addr: make(chan string, 1)}
 	p.cmd = exec.Command(line[0], line[1:]...)
+	p.cmd.Env = append(os.Environ(), s.env...)
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
 		s.Fatal(err)
@@ -220,7 +224,7 @@ func (p *serving) kill() {
 // stop is SIGTERM; it returns the exit code.
 func (p *serving) stop() int {
 	p.shop.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.shop.Fatal(err)
 	}
 	return p.end()
@@ -231,14 +235,14 @@ type ledger struct {
 	mu       sync.Mutex
 	acked    map[string]bool              // TXNIDs that were answered with 200
 	open     map[string]paytmtest.Message // sent, and not answered: Paytm will send them again
+	refunded map[string]bool              // TXNIDs: whether the refund was answered with 200
 	answers  map[int]int                  // by status, 0 for none
-	lastAck  time.Time
 	attempts int
 }
 
 func newLedger() *ledger {
 	return &ledger{acked: map[string]bool{}, open: map[string]paytmtest.Message{},
-		answers: map[int]int{}}
+		refunded: map[string]bool{}, answers: map[int]int{}}
 }
 
 func (l *ledger) count() int {
@@ -279,7 +283,6 @@ func (p *serving) send(client *http.Client, l *ledger, m paytmtest.Message) int 
 	l.answers[status]++
 	if status == http.StatusOK {
 		l.acked[m.TxnID] = true
-		l.lastAck = time.Now()
 		return status
 	}
 	l.open[m.TxnID] = p.shop.again(m.TxnID)
@@ -375,7 +378,12 @@ func (s *shop) check(l *ledger) (f findings) {
 		}
 	}
 	for id, same := range rows["transactions"] {
-		if len(same) > 1 || len(rows["commissions"][id]) > 1 || len(rows["ledger"][id]) > 1 {
+		least, most := l.entries(id)
+		entries := len(rows["ledger"][id])
+		if entries < least {
+			f.lost = append(f.lost, id)
+		}
+		if len(same) > 1 || len(rows["commissions"][id]) > 1 || entries > most {
 			f.doubled = append(f.doubled, id)
 		}
 		if !whole(rows["commissions"][id]) || !whole(rows["ledger"][id]) {
@@ -383,6 +391,18 @@ func (s *shop) check(l *ledger) (f findings) {
 		}
 	}
 	return f
+}
+
+// entries is how many entries a payment has in the ledger: one, and one more once it is refunded.
+func (l *ledger) entries(txnID string) (least, most int) {
+	acked, sent := l.refunded[txnID]
+	switch {
+	case acked && l.acked[txnID]:
+		return 2, 2
+	case sent:
+		return 0, 2
+	}
+	return 0, 1
 }
 
 // whole reports whether every row is about the whole commission, and there is one.
