@@ -15,7 +15,7 @@ import (
 // durable, and the sockets on which acknowledgements leave.
 const TracedCalls = "trace=read,write,open,openat,creat,pwrite64,pwritev,pwritev2,writev," +
 	"ftruncate,fallocate,fsync,fdatasync,sync_file_range,unlink,unlinkat," +
-	"rename,renameat,renameat2"
+	"rename,renameat,renameat2,link,linkat"
 
 // Strace is how a program is run so that ReadJournal understands its log: -D leaves the program
 // our own child, -y names the file behind every descriptor, -xx writes every byte as hex.

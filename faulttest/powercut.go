@@ -104,6 +104,13 @@ func (d *Disk) Apply(s Step) (changed bool, err error) {
 		d.names[s.To] = file
 		d.moves = append(d.moves, move{s.Call, s.To, file}, move{s.Call, s.Path, nil})
 		return true, nil
+	case "link", "linkat":
+		if !s.End || s.Result < 0 {
+			return false, nil
+		}
+		d.names[s.To] = d.names[s.Path]
+		d.moves = append(d.moves, move{s.Call, s.To, d.names[s.Path]})
+		return true, nil
 	case "pwrite64", "ftruncate":
 		if s.End {
 			delete(d.within, s.Call)
