@@ -66,6 +66,12 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		if !strings.HasPrefix(help, "hissa "+cmd.name+" ") {
 			t.Errorf("%s: the help does not begin with its usage: %s", cmd.name, help)
 		}
+		if hidden := cmd.name == replicateCommand.name; hidden {
+			if strings.Contains(overview.String(), cmd.name) {
+				t.Errorf("hissa help names %s, which is not for people", cmd.name)
+			}
+			continue
+		}
 		if !strings.Contains(help, "\nExample:  hissa "+cmd.name) {
 			t.Errorf("%s: the help has no example of it", cmd.name)
 		}

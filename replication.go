@@ -5,6 +5,7 @@ package main
 // be served beside a copy, when a webhook waits for the copy, how the books come back.
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -136,10 +137,7 @@ func restoreBooks(
 	}
 	// What a lost database knew about its copy must not speak for this one.
 	stale := errors.Join(os.RemoveAll(target+"-replica"), os.RemoveAll(target+"-litestream"))
-	if err := errors.Join(stale, os.Link(file, target)); err != nil {
-		return report, err
-	}
-	return report, syncFolder(filepath.Dir(target))
+	return report, cmp.Or(stale, putInPlace(file, target))
 }
 
 // inspectBooks verifies restored books and compares them with the mark beside the copy.

@@ -34,11 +34,11 @@ var standbyCommand = command{
 	short: "follow the copy on a second machine, ready to take over",
 	long: `
 Runs on a second machine, with the same configuration as the first. Follows the copy at replica.url
-and answers /healthz, /readyz and GET /v1/export/KIND (for a key of scope read). A webhook gets 503, so
-that Paytm comes again.
+and answers /healthz, /readyz and GET /v1/export/KIND (for a key of scope read). A webhook gets 503,
+so that Paytm comes again.
 
 -promote tells the standby that runs on this machine to take over: it follows to the end, works the
-books out again, and serves from then on in place of the first machine. Stop the first machine before;
+books out again, and serves from then on in place of the first machine. Stop the first one before;
 while it still writes, the promotion is refused with exit code 75. Where there is a database, as
 after a promotion, standby is serve.
 
@@ -294,12 +294,11 @@ func (s *standby) takeOver(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Link(file, s.config.Database); err != nil {
+	if err := putInPlace(file, s.config.Database); err != nil {
 		return err
 	}
 	s.log.Warn("promoted: the books are in order", "facts", report.Facts, "head", report.Head)
-	return errors.Join(syncFolder(filepath.Dir(s.config.Database)),
-		os.RemoveAll(s.config.Database+"-standby"))
+	return os.RemoveAll(s.config.Database + "-standby")
 }
 
 func (s *standby) routes() http.Handler {

@@ -11,12 +11,95 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
 )
 
+var verifyCommand = command{
+	name: "verify", config: true, reading: true, usage: "[-json]",
+	short: "work the books out again and compare",
+	long: `
+Recomputes the chain of facts, every payment's position, the ledger and the balances, on one
+snapshot, beside a running serve. Exit code 1 names the first row that is not as it should be.
+
+The last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back.
+Where replica.url is set, it is kept beside the copy, and compared with.
+
+Example:  hissa verify`,
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
+			report, err := store.Verify(ctx, c.progress())
+			if err == nil {
+				err = c.verifyMark(ctx, config, store)
+			}
+			var bad badRow
+			if err != nil && !errors.As(err, &bad) {
+				return err
+			}
+			if c.json {
+				err := c.writeJSON(record{
+					{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
+					{"transactions", report.Transactions}, {"head", report.Head},
+					{"bad", bad.where}, {"what", bad.what},
+				})
+				if err != nil || bad == (badRow{}) {
+					return err
+				}
+			}
+			if bad != (badRow{}) {
+				return noError{"the books are not in order: " + bad.Error()}
+			}
+			if !c.json {
+				report.tell(c.stdout)
+			}
+			return nil
+		})
+	},
+}
+
+// verifyMark compares the books with the mark beside their copy, where there is one: a file that was
+// rolled back is in order in itself.
+func (c *call) verifyMark(ctx context.Context, config *Config, store *Store) error {
+	if config.Replica.Place == nil {
+		return nil
+	}
+	mark, err := config.Replica.Place.Mark(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(c.stderr, "hissa: not compared with the copy: %v\n", err)
+		return nil
+	case mark == nil:
+		fmt.Fprintln(c.stderr, "hissa: not compared with the copy: there is none yet")
+		return nil
+	}
+	err = holdsMark(ctx, store, mark)
+	var no noError
+	if errors.As(err, &no) {
+		return badRow{"the copy's mark", no.text}
+	}
+	return err
+}
+
+func (r Report) tell(w io.Writer) {
+	fmt.Fprintf(w, "The books are in order: %s, %s, %s, each worked out again.\nChain head: %s\n",
+		plural(r.Facts, "fact"), plural(r.Transactions, "payment"), entriesWord(r.Entries), r.Head)
+}
+
+func entriesWord(n int64) string {
+	if n == 1 {
+		return "1 ledger entry"
+	}
+	return fmt.Sprintf("%d ledger entries", n)
+}
+
+// progress writes one line on stderr, when that is a terminal.
 // Report is what verify found in order.
 type Report struct {
 	Facts        int64  // rows of the chain, entries among them

@@ -90,11 +90,11 @@ type edit struct{ file, old, new string }
 var weaknesses = map[string][]edit{
 	"commits are synced at checkpoints only": {
 		{"store.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
-		{"store.go", `sync != 2`, `sync != 1`},
+		{"store_open.go", `sync != 2`, `sync != 1`},
 	},
 	"nothing is ever synced": {
 		{"store.go", `"synchronous(FULL)"`, `"synchronous(OFF)"`},
-		{"store.go", `sync != 2`, `sync != 0`},
+		{"store_open.go", `sync != 2`, `sync != 0`},
 	},
 	"the answer goes out before the commit": {
 		{"store.go", `	return w.exec("COMMIT")`, `	for _, j := range batch {
@@ -118,27 +118,23 @@ var weaknesses = map[string][]edit{
 			`"BEGIN IMMEDIATE"); err != nil || !w.sound {`},
 	},
 	"an empty file is taken for a new database": {
-		{"store.go", "info.Size() < 512:", "info.Size() < 0:"},
+		{"store_open.go", "info.Size() < 512:", "info.Size() < 0:"},
 	},
 	"nobody takes the lock": {
 		{"lock.go", "syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB"},
 	},
 	"a newer schema is taken for ours": {
-		{"store.go", "case have > newest:", "case have > 1000:"},
-		{"store.go", "if have == len(files) {", "if have >= len(files) {"},
+		{"store_open.go", "case have > newest:", "case have > 1000:"},
+		{"store_open.go", "if have == len(files) {", "if have >= len(files) {"},
 	},
-	"the schema is made in many commits": {
-		{"store.go", `		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`,
-			`		for _, one := range strings.SplitAfter(string(text), ";\n") {
-			for _, s := range []string{one, "COMMIT", "BEGIN IMMEDIATE"} {
-				if _, err := w.conn.ExecContext(w.ctx, s); err != nil {
-					return err
-				}
-			}
-		}
-		if _, err := w.conn.ExecContext(w.ctx, mark); err != nil {`},
+	"a database is made in its own place": {
+		{"store_open.go", "	if err := makeDatabase(path, o); err != nil {", `	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		return f.Close()
+	}
+	if err := makeDatabase(path, o); err != nil {`},
 	},
 	"the database is opened and closed beside SQLite": {
+		{"store.go", `	"log/slog"`, "	\"log/slog\"\n	\"os\""},
 		{"store.go", "	for {\n		batch := s.gather()\n", `	for {
 		batch := s.gather()
 		if f, err := os.Open(s.path); err == nil {
@@ -162,6 +158,7 @@ var weaknesses = map[string][]edit{
 		{"webhook.go", "PaidAt: m.PaidAt,", "PaidAt: time.Now(),"},
 	},
 	turnedClock: {
+		{"store.go", `	"log/slog"`, "	\"log/slog\"\n	\"os\""},
 		{"store.go", "		o.Clock = time.Now\n", `		o.Clock = func() time.Time {
 			text, _ := os.ReadFile(path + ".clock")
 			ahead, _ := time.ParseDuration(string(text))

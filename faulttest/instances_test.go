@@ -71,7 +71,6 @@ func killedWhileMaking(t *testing.T, binary, call string, n int) (wrong string, 
 	t.Helper()
 	s, l := emptyShop(t, binary, t.TempDir()), newLedger()
 	under := []string{"strace", "-D", "-f", "-o", s.file("strace.log"), "-e", "trace=" + call,
-		"-P", s.dir, "-P", s.database(), "-P", s.database() + "-wal", "-P", s.database() + "-journal",
 		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n)}
 	code, _ := making(s, l, under)
 	if wrong := s.partnerAgain(code); wrong != "" {
@@ -91,7 +90,7 @@ func TestKilledWhileMaking(t *testing.T) {
 	t.Parallel()
 	needs(t, "strace")
 	kills := 0
-	for _, call := range []string{"openat", "open", "fsync", "ftruncate", "unlink", "pwrite64"} {
+	for _, call := range []string{"openat", "open", "fsync", "ftruncate", "unlink", "unlinkat", "linkat", "pwrite64"} {
 		for n := 1; ; n++ {
 			wrong, reached := killedWhileMaking(t, hissa(t), call, n)
 			if wrong != "" {
@@ -100,8 +99,8 @@ func TestKilledWhileMaking(t *testing.T) {
 			if !reached {
 				break
 			}
-			if kills++; call == "pwrite64" {
-				n += cycles(25, 0)
+			if kills++; call == "pwrite64" || call == "openat" {
+				n += cycles(11, 0)
 			}
 		}
 	}
@@ -111,13 +110,13 @@ func TestKilledWhileMaking(t *testing.T) {
 	}
 }
 
-// The control: a schema that is not made in one commit.
+// The control: a database that is there before it is whole.
 func TestKilledWhileMakingControl(t *testing.T) {
 	t.Parallel()
 	needs(t, "strace")
-	weak := binaryNamed(t, "the schema is made in many commits")
-	for n := 6; n < 40; n += 3 {
-		if wrong, _ := killedWhileMaking(t, weak, "fsync", n); wrong != "" {
+	weak := binaryNamed(t, "a database is made in its own place")
+	for n := 1; n < 10; n++ {
+		if wrong, _ := killedWhileMaking(t, weak, "pwrite64", n); wrong != "" {
 			return
 		}
 	}
