@@ -475,6 +475,7 @@ func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) er
 	if err := mirror.Sync(last); err != nil {
 		log.Warn("the copy lacks what was booked last; the next start sends it", "cause", err.Error())
 	}
+	mirror.Rest()
 	return errors.Join(err, store.Close())
 }
 

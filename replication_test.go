@@ -391,6 +391,14 @@ func TestStartBesideACopy(t *testing.T) {
 	c.copies("s3://bucket/shop?region=ap-south-1&endpoint=http://127.0.0.1:9")
 	c.refused(exitNo, "hissa does not start empty", "serve")
 
+	// Files, and no mark: nothing is begun among them.
+	used := filepath.Join(t.TempDir(), "used")
+	if err := os.MkdirAll(filepath.Join(used, "0001"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.copies("file://" + used)
+	c.refused(exitNo, "holds files but no hissa.json", "serve", "-new")
+
 	c.copies(url)
 	c.start("-new")
 	c.must("partner", "add", "-code", "ASHA", "-name", "Asha")

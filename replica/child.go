@@ -108,6 +108,11 @@ func (c *child) say(r report) {
 }
 
 func (c *child) run(lines *bufio.Scanner) error {
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	defer func() { close(stop); wg.Wait() }()
+	wg.Go(func() { c.live(stop) })
+
 	alone, err := onlyOne(c.start.Database)
 	if err != nil {
 		return err
@@ -123,10 +128,9 @@ func (c *child) run(lines *bufio.Scanner) error {
 		return err
 	}
 	moved := make(chan error, 1)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { c.keep(stop, moved) })
-	wg.Go(func() { c.live(stop) })
+	ended := make(chan struct{})
+	var keeping sync.WaitGroup
+	keeping.Go(func() { c.keep(ended, moved) })
 	c.say(report{Ready: true})
 
 	orders := make(chan order)
@@ -144,8 +148,8 @@ func (c *child) run(lines *bufio.Scanner) error {
 		}
 		c.say(c.sync(o))
 	}
-	close(stop)
-	wg.Wait()
+	close(ended)
+	keeping.Wait()
 	return c.close(err)
 }
 

@@ -12,7 +12,10 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -76,6 +79,7 @@ var errMoved = errors.New("the mark was written by somebody else")
 type shelf interface {
 	get(context.Context) (text []byte, version string, err error)
 	put(ctx context.Context, text []byte, version string) (next string, err error)
+	others(context.Context) (bool, error) // whether anything but a mark is there
 }
 
 // folderShelf keeps the mark in a folder. A lock makes looking and writing one step, for all
@@ -85,6 +89,16 @@ type folderShelf struct{ folder string }
 func (s folderShelf) get(context.Context) ([]byte, string, error) {
 	text, err := os.ReadFile(filepath.Join(s.folder, markName))
 	return text, versionOf(text), err
+}
+
+func (s folderShelf) others(context.Context) (bool, error) {
+	found, err := os.ReadDir(s.folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return slices.ContainsFunc(found, func(e fs.DirEntry) bool {
+		return !strings.HasPrefix(e.Name(), "hissa.") && e.Name() != "lost+found"
+	}), err
 }
 
 func versionOf(text []byte) string {
@@ -192,6 +206,21 @@ func (s bucketShelf) get(ctx context.Context) ([]byte, string, error) {
 	defer out.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(out.Body, 1<<16))
 	return text, aws.ToString(out.ETag), err
+}
+
+func (s bucketShelf) others(ctx context.Context) (bool, error) {
+	c, err := s.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	out, err := c.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{
+		Bucket: aws.String(s.like.Bucket), Prefix: aws.String(path.Dir(s.key) + "/"),
+		MaxKeys: aws.Int32(1),
+	})
+	if err != nil {
+		return false, plainly(err)
+	}
+	return len(out.Contents) > 0, nil
 }
 
 func (s bucketShelf) put(ctx context.Context, text []byte, version string) (string, error) {

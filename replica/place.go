@@ -136,7 +136,7 @@ func (p *Place) mark(ctx context.Context) (*Mark, string, error) {
 	defer cancel()
 	text, version, err := p.shelf.get(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
+		return nil, "", p.bare(ctx)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s can't be read: %w", p, err)
@@ -147,6 +147,20 @@ func (p *Place) mark(ctx context.Context) (*Mark, string, error) {
 			"set replica.url to a path that nothing else writes to", markName, p, err)
 	}
 	return m, version, nil
+}
+
+// bare makes sure that a place without a mark holds nothing else: to begin a copy among the files of
+// another would spoil both.
+func (p *Place) bare(ctx context.Context) error {
+	any, err := p.shelf.others(ctx)
+	if err != nil {
+		return fmt.Errorf("%s can't be read: %w", p, err)
+	}
+	if any {
+		return fmt.Errorf("%s holds files but no %s: they are somebody else's, or the mark was "+
+			"removed: set replica.url to a path of its own", p, markName)
+	}
+	return nil
 }
 
 // writeMark replaces the mark of a version, or makes the first when version is "".

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +61,7 @@ type Supervisor struct {
 	done   chan struct{}
 	lost   chan struct{}
 	afresh chan struct{}
+	rests  atomic.Bool // the books are closed: no sync is asked for any more
 	mu     sync.Mutex
 	status Status
 }
@@ -117,6 +119,10 @@ func (s *Supervisor) Afresh() {
 	default:
 	}
 }
+
+// Rest says that nothing will be written any more, and that the books can't be read: no sync is asked
+// for until Close.
+func (s *Supervisor) Rest() { s.rests.Store(true) }
 
 // Close sends what is left, as long as that takes few seconds, and ends the child.
 func (s *Supervisor) Close() {
@@ -391,7 +397,7 @@ func (c *conversation) serve() error {
 	stop, due := c.stop, true
 	var giveUp <-chan time.Time
 	for {
-		if !c.flying && (due || len(c.queue) > 0) {
+		if !c.flying && !c.rests.Load() && (due || len(c.queue) > 0) {
 			if err := c.fly(); err != nil {
 				return err
 			}
@@ -414,7 +420,7 @@ func (c *conversation) serve() error {
 		case <-c.afresh:
 			return errors.New("the copy is begun anew")
 		case <-stop:
-			stop, due, giveUp = nil, true, time.After(lastSync)
+			stop, giveUp = nil, time.After(lastSync)
 		case <-giveUp:
 			return nil // the child goes on for a moment, and then the next start does
 		}
