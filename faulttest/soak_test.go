@@ -1,0 +1,163 @@
+package faulttest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// soakTime is how long the soak lasts: in CI, and in the long lane.
+func soakTime() time.Duration {
+	return time.Duration(cycles(60, 3600)) * time.Second
+}
+
+// usage is what a process holds.
+type usage struct{ descriptors, threads, kilobytes int }
+
+func (p *serving) usage(t *testing.T) usage {
+	t.Helper()
+	proc := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
+	descriptors, err := os.ReadDir(filepath.Join(proc, "fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(filepath.Join(proc, "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(name string) int {
+		_, rest, _ := strings.Cut(string(status), name+":")
+		n, err := strconv.Atoi(strings.Fields(rest)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return usage{len(descriptors), number("Threads"), number("VmRSS")}
+}
+
+// grown says what a process holds more of than a while ago, beyond what comes and goes.
+func (u usage) grown(before usage) string {
+	switch {
+	case u.descriptors > before.descriptors+16:
+		return fmt.Sprintf("%d descriptors, %d before", u.descriptors, before.descriptors)
+	case u.threads > before.threads+8:
+		return fmt.Sprintf("%d threads, %d before", u.threads, before.threads)
+	case u.kilobytes > before.kilobytes*3/2+32<<10:
+		return fmt.Sprintf("%d kB, %d before", u.kilobytes, before.kilobytes)
+	}
+	return ""
+}
+
+// soak is everything at once for a while: payments, their duplicates, refunds, visits, and
+// commands that read beside it.
+func (p *serving) soak(ctx context.Context, l *ledger) *sync.WaitGroup {
+	wg := p.load(ctx, l, 3)
+	client := newClient(3)
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	every := func(pause time.Duration, do func()) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				do()
+				time.Sleep(pause)
+			}
+		})
+	}
+	every(5*time.Millisecond, func() { p.repeatOrRefund(client, l) })
+	every(5*time.Millisecond, func() {
+		if answer, err := client.Get(p.url + "/r/ASHA"); err == nil {
+			answer.Body.Close()
+		}
+	})
+	every(time.Second, func() { p.shop.hissa("export", "ledger") })
+	every(2*time.Second, func() { p.shop.hissa("verify") })
+	return wg
+}
+
+// repeatOrRefund picks any payment and sends its message again, or refunds the whole of it.
+func (p *serving) repeatOrRefund(client *http.Client, l *ledger) {
+	all := p.shop.paytm.Payments()
+	if len(all) == 0 {
+		return
+	}
+	pay := all[rand.IntN(len(all))]
+	l.mu.Lock()
+	_, refunded := l.refunded[pay.TxnID]
+	acked := l.acked[pay.TxnID]
+	l.mu.Unlock()
+	if !acked {
+		return // it may be on its way
+	}
+	if refunded || rand.IntN(3) > 0 {
+		p.send(client, l, p.shop.paytm.PaymentForm(pay))
+		return
+	}
+	l.mu.Lock()
+	l.refunded[pay.TxnID] = false
+	l.mu.Unlock()
+	aside := newLedger()
+	m := p.shop.paytm.RefundSucceeded(pay, p.shop.paytm.Refund(pay, price))
+	if p.send(client, aside, m) == http.StatusOK {
+		l.mu.Lock()
+		l.refunded[pay.TxnID] = true
+		l.mu.Unlock()
+	}
+}
+
+// soaked runs one life of serve and returns what grew in it.
+func soaked(t *testing.T, s *shop, l *ledger, span time.Duration, end func(*serving)) string {
+	t.Helper()
+	p := s.start()
+	ctx, stop := context.WithTimeout(context.Background(), span)
+	defer stop()
+	wg := p.soak(ctx, l)
+	time.Sleep(span / 3)
+	before := p.usage(t)
+	time.Sleep(span / 2)
+	after := p.usage(t)
+	end(p)
+	stop()
+	wg.Wait()
+	t.Logf("%+v, then %+v; %d acknowledged so far", before, after, l.count())
+	return after.grown(before)
+}
+
+// Everything at once, with kills: the books hold, and the process does not grow.
+func TestSoak(t *testing.T) {
+	s, l := newShop(t, hissa(t)), newLedger()
+	until := time.Now().Add(soakTime())
+	for round := 0; time.Now().Before(until); round++ {
+		end := killed
+		if round%3 == 2 {
+			end = stopped
+		}
+		if grown := soaked(t, s, l, 20*time.Second, end); grown != "" {
+			t.Error(grown)
+		}
+		if f := s.check(l); f.any() {
+			t.Fatalf("of %d acknowledged: %s", l.count(), f)
+		}
+		if len(s.paytm.Payments()) > 100000 {
+			s, l = newShop(t, hissa(t)), newLedger() // books that grow are slow to check
+		}
+	}
+	if l.count() == 0 || len(l.refunded) == 0 {
+		t.Error("nothing was acknowledged, or nothing refunded")
+	}
+}
+
+// The control: one descriptor leaks with every batch.
+func TestSoakControl(t *testing.T) {
+	s := newShop(t, binaryNamed(t, "every batch leaks a descriptor"))
+	if soaked(t, s, newLedger(), 3*time.Second, killed) == "" {
+		t.Error("nothing grew")
+	}
+}
