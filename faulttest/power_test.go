@@ -132,6 +132,7 @@ func (rec *recording) follow(j *Journal) {
 			delete(asked, step.Path)
 		}
 	}
+	rec.steps = append(rec.steps, Step{&Call{Name: exited}, true})
 }
 
 // cutPower makes up states of the disk along the recording until so many different ones were

@@ -20,6 +20,9 @@ const (
 	page   = 4096 // what the kernel writes back
 )
 
+// exited is the name of a step that stands for the end of a process.
+const exited = "exited"
+
 // Disk is the files of one folder as a power cut may leave them.
 type Disk struct {
 	folder string
@@ -79,7 +82,9 @@ func (d *Disk) Apply(s Step) (changed bool, err error) {
 			return false, nil
 		}
 		return d.sync(s), nil
-	case "read":
+	case exited:
+		clear(d.within) // what a process was doing when it was killed is done, or never will be
+		clear(d.syncs)
 		return false, nil
 	}
 	if !d.counts(s.Path) || s.Gone {
@@ -222,19 +227,19 @@ func (f *inode) synced(covered []*Call, well bool) {
 		}
 		return
 	}
-	written := map[int64]bool{}
-	for _, e := range f.edits {
-		if in[e.call] && !e.doomed {
-			written[e.offset/page] = true
+	written := map[int64]int{} // the last edit of each page that is kept, and all before it with it
+	for i, e := range f.edits {
+		if in[e.call] && !e.doomed && e.size < 0 {
+			written[e.offset/page] = i + 1
 		}
 	}
 	var left []edited
-	for _, e := range f.edits {
-		if !in[e.call] || e.doomed && !written[e.offset/page] {
-			left = append(left, e)
+	for i, e := range f.edits {
+		if in[e.call] && !e.doomed || e.size < 0 && i < written[e.offset/page] {
+			f.kept = e.make(f.kept, func(int64) bool { return true })
 			continue
 		}
-		f.kept = e.make(f.kept, func(int64) bool { return true })
+		left = append(left, e)
 	}
 	f.edits = left
 }

@@ -142,8 +142,9 @@ func TestRefusedSystemCalls(t *testing.T) {
 	t.Run("each", func(t *testing.T) {
 		for name, scene := range scenes {
 			for _, c := range refusable {
-				if !slices.Contains(strings.Fields(scene.calls), c.call) {
-					continue
+				if !slices.Contains(strings.Fields(scene.calls), c.call) ||
+					c.call == "fcntl" && cycles(0, 1) == 0 {
+					continue // a lock that is refused is waited for: the long lane has the time
 				}
 				t.Run(name+" "+c.call, func(t *testing.T) {
 					t.Parallel()
@@ -178,7 +179,7 @@ func sweep(t *testing.T, scene scene, r refusal) (runs, faults int64) {
 
 // next is the next n: all of them in the long lane, in CI ever wider apart.
 func next(n int) int {
-	if cycles(1, 2) == 2 {
+	if cycles(0, 1) == 1 {
 		return n + 1
 	}
 	return n*5 + rand.IntN(3*n)
