@@ -167,7 +167,8 @@ var weaknesses = map[string][]edit{
 `},
 	},
 	"every batch leaks a descriptor": {
-		{"lock.go", "// release leaves", "func leak() { _, _ = syscall.Open(os.DevNull, 0, 0) }\n\n// release leaves"},
+		{"lock.go", "// release leaves",
+			"func leak() { _, _ = syscall.Open(os.DevNull, 0, 0) }\n\n// release leaves"},
 		{"store.go", "		batch := s.gather()\n", "		batch := s.gather()\n		leak()\n"},
 	},
 	"the outcome of a commit is not looked at": {

@@ -24,14 +24,20 @@ func (rec *recording) failing(t *testing.T, when string) int {
 	return code
 }
 
-// failures counts the syncs of files that failed, and what was acknowledged after the first.
+// failures counts the syncs of files that failed, and the messages that were acknowledged although
+// they had come only after the first of these. (One that had come before may have been durable by
+// then, and its answer on its way.)
 func (rec *recording) failures() (failed, acks int) {
+	first := len(rec.steps)
 	for i, step := range rec.steps {
 		if step.End && step.Err == "EIO" && step.Path != rec.shop.dir {
 			failed++
+			first = min(first, i)
 		}
-		if failed > 0 {
-			acks += len(rec.acks[i])
+		for _, id := range rec.acks[i] {
+			if rec.asked[id] > first {
+				acks++
+			}
 		}
 	}
 	return failed, acks

@@ -60,8 +60,10 @@ func TestReadJournal(t *testing.T) {
 	killed := last
 	killed.Thread = "71"
 	want := []row{{false, opened}, {true, opened}, {false, wrote}, {false, failed}, {true, failed},
-		{true, wrote}, {false, cut}, {true, cut}, {false, got}, {true, got}, {false, gone},
-		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved}, {false, last}, {false, killed}}
+		{true, wrote}, {false, cut}, {true, cut},
+		{false, got}, {true, got}, {false, gone},
+		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved},
+		{false, last}, {false, killed}}
 	for i, step := range j.Steps {
 		if i >= len(want) || step.End != want[i].end || !reflect.DeepEqual(*step.Call, want[i].call) {
 			t.Fatalf("step %d is %v %+v", i, step.End, *step.Call)

@@ -30,6 +30,7 @@ type recording struct {
 	first int    // the power is not cut before this step
 	steps []Step
 	acks  map[int][]string // after the step of this index: TXNIDs, and ASHA for the partner
+	asked map[string]int   // the step at which the message about a TXNID was read
 }
 
 // life is one run of serve: so many payments over two connections, then how it ends.
@@ -65,7 +66,8 @@ func newRecording(t *testing.T, binary string) *recording {
 	t.Helper()
 	needs(t, "strace")
 	s := emptyShop(t, binary, t.TempDir())
-	rec := &recording{shop: s, sent: newLedger(), log: s.file("strace.log"), acks: map[int][]string{}}
+	rec := &recording{shop: s, sent: newLedger(), log: s.file("strace.log"), acks: map[int][]string{},
+		asked: map[string]int{}}
 	out, code := s.runs(Strace(rec.log), "partner", "add", "-code", "ASHA", "-name", "Asha")
 	if code != 0 {
 		t.Fatalf("partner add: %d %s", code, out)
@@ -124,6 +126,7 @@ func (rec *recording) follow(j *Journal) {
 		case step.Name == "read" && step.End:
 			if m := txnIDs.FindSubmatch(step.Data); m != nil {
 				asked[step.Path] = string(m[1]) + string(m[2])
+				rec.asked[asked[step.Path]] = len(rec.steps) - 1
 			}
 		case step.Name == "write" && !step.End && asked[step.Path] != "" &&
 			bytes.HasPrefix(step.Data, []byte("HTTP/1.1 200 OK")):

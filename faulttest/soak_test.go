@@ -62,7 +62,9 @@ func (u usage) grown(before usage) string {
 func (p *serving) soak(ctx context.Context, l *ledger) *sync.WaitGroup {
 	wg := p.load(ctx, l, 3)
 	client := newClient(3)
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	every := func(pause time.Duration, do func()) {
 		wg.Go(func() {
 			for ctx.Err() == nil {

@@ -86,7 +86,9 @@ func afterKill(s *shop, l *ledger, under []string) (int, string) {
 
 // refuse plays a scene in which system calls fail, then starts on a sound system: "" when nothing
 // is wrong. failed says whether any call was made that could fail.
-func refuse(t *testing.T, binary string, scene scene, refusals ...refusal) (wrong string, failed bool) {
+func refuse(
+	t *testing.T, binary string, scene scene, refusals ...refusal,
+) (wrong string, failed bool) {
 	t.Helper()
 	s, l := emptyShop(t, binary, t.TempDir()), newLedger()
 	log := s.file("strace.log")
