@@ -27,8 +27,9 @@ const (
 	questionLate  = time.Hour
 	refusedMany   = 5 // messages refused for their signature, and none genuine,
 	refusedWithin = 10 * time.Minute
-	diskLeast     = 200 << 20 // free bytes beside the database
-	diskShare     = 10        // and at least one part in so many
+	diskLeast     = 200 << 20 // free bytes beside the database, always
+	diskShare     = 10        // one part in so many has to be free too, unless that much is:
+	diskPlenty    = 5 << 30
 )
 
 // alarm looks at one thing; its problem is "" when that is in order.
@@ -234,7 +235,7 @@ func (a *alarms) diskFull(context.Context) string {
 		return ""
 	}
 	free, whole := fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
-	if free >= diskLeast && free >= whole/diskShare {
+	if free >= diskPlenty || free >= diskLeast && free >= whole/diskShare {
 		return ""
 	}
 	return fmt.Sprintf("the disk of the database is nearly full: %d MB are free", free>>20)

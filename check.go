@@ -169,6 +169,7 @@ func (k *checker) replica(ctx context.Context) {
 		text += "; no serve writes to it now"
 	}
 	k.ok("replica", text)
+	k.standing(ctx)
 	switch d := lastDrill(k.config.Database); {
 	case d == nil:
 		k.ok("drill", "none yet: hissa drill, or serve within an hour")
@@ -178,6 +179,46 @@ func (k *checker) replica(ctx context.Context) {
 		k.fault("drill", "the last was on "+day(d.At), "hissa drill")
 	default:
 		k.ok("drill", fmt.Sprintf("on %s the copy brought the books back in %.1f seconds", day(d.At), d.Seconds))
+	}
+}
+
+// standing asks the serve that runs on this machine, if one does, how its copying goes.
+func (k *checker) standing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	host, port, err := net.SplitHostPort(k.config.Listen)
+	if err != nil {
+		return
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	ready := "http://" + net.JoinHostPort(host, port) + "/readyz"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, nil)
+	if err != nil {
+		return
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return // none runs
+	}
+	defer answer.Body.Close()
+	var said struct {
+		Replica *struct {
+			InStep bool    `json:"in_step"`
+			Fact   int64   `json:"fact"`
+			Lag    float64 `json:"lag_seconds"`
+			Error  string  `json:"error"`
+		} `json:"replica"`
+	}
+	if json.NewDecoder(answer.Body).Decode(&said) != nil || said.Replica == nil {
+		return // a standby, or somebody else
+	}
+	if r := said.Replica; !r.InStep {
+		k.fault("replication", "serve says that the copy is behind: "+r.Error,
+			"docs/incidents.md, replica")
+	} else {
+		k.ok("replication", fmt.Sprintf("in step: fact %d, %.1f seconds ago", r.Fact, r.Lag))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -44,15 +43,8 @@ func newObjectStore(t testing.TB) *objectStore {
 		}
 		t.Skip("versitygw is missing: " + remedy)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &objectStore{TB: t, folder: t.TempDir(), addr: free.Addr().String()}
+	s := &objectStore{TB: t, folder: t.TempDir(), addr: freeAddress(t)}
 	s.cmd = &exec.Cmd{Path: tool}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Mkdir(filepath.Join(s.folder, "bucket"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +95,30 @@ func placesOf(t *testing.T, test func(t *testing.T, url string)) {
 		t.Parallel()
 		test(t, newObjectStore(t).url())
 	})
+}
+
+// freeAddress is an address on this machine at which nothing listens.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return free.Addr().String()
+}
+
+// listens changes where a child listens.
+func (c *child) listens(address string) {
+	c.Helper()
+	text, err := os.ReadFile(c.config())
+	if err != nil {
+		c.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("127.0.0.1:0"), []byte(address), 1)
+	if err := os.WriteFile(c.config(), text, 0o600); err != nil {
+		c.Fatal(err)
+	}
 }
 
 // copies adds a copy to a child's configuration.
@@ -673,6 +689,7 @@ func TestRestoreAndDrill(t *testing.T) {
 	c := newChild(t)
 	c.copies("file://" + folder)
 	c.refused(exitNo, "there is no copy", "restore", "-to", filepath.Join(c.dir, "x.db"))
+	c.listens(freeAddress(t))
 	c.start()
 	c.sales(2)
 	c.inStep()
@@ -683,6 +700,9 @@ func TestRestoreAndDrill(t *testing.T) {
 	c.inStep()
 	if out := c.must("drill"); !strings.Contains(out, "The copy brought back fact") {
 		t.Errorf("drill says %s", out)
+	}
+	if out := c.must("check"); !strings.Contains(out, "in step: fact ") {
+		t.Errorf("check says %s", out)
 	}
 	earlier := filepath.Join(c.dir, "earlier.db")
 	c.must("restore", "-at", between.Format(time.RFC3339), "-to", earlier)
@@ -722,14 +742,10 @@ func TestStandby(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		if err := os.WriteFile(second.config(), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		text = bytes.Replace(text, []byte("127.0.0.1:0"), []byte(free.Addr().String()), 1)
-		if err := errors.Join(free.Close(), os.WriteFile(second.config(), text, 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		second.listens(freeAddress(t))
 		second.paytm = first.paytm
 		second.loses()
 		second.refused(exitNo, "no standby runs here", "standby", "-promote")

@@ -69,7 +69,8 @@ type Supervisor struct {
 // Start begins to replicate. It is called before anything is written to the database.
 func Start(o Options) *Supervisor {
 	s := &Supervisor{
-		o: o, tidy: endedInOrder(o.Database), asks: make(chan chan error), stop: make(chan struct{}), done: make(chan struct{}),
+		o: o, tidy: endedInOrder(o.Database),
+		asks: make(chan chan error), stop: make(chan struct{}), done: make(chan struct{}),
 		lost: make(chan struct{}), afresh: make(chan struct{}, 1),
 		status: Status{Error: "the first sync has not been made yet"},
 	}
@@ -156,7 +157,8 @@ func (e *HeldError) Error() string {
 		e.Mark.Host, e.Place, e.Mark.Until.Format(time.RFC3339))
 }
 
-// Judge says on top of which mark a database may be copied to a place. The error is a *HeldError, an *OlderError, or one of the network.
+// Judge says on top of which mark a database may be copied to a place. The error is a *HeldError, an
+// *OlderError, or one of the network.
 func Judge(ctx context.Context, place *Place, database string, books Books) (*Claim, error) {
 	mark, err := place.Mark(ctx)
 	if err != nil {
