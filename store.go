@@ -35,8 +35,6 @@ const (
 	// connection was open (sqlite.org/wal.html, "the WAL-reset bug").
 	oldestSQLite = 3_051_003
 
-	pageSize = 4096 // SQLite's, which nothing here changes
-
 	paymentQueue = 1024 // webhooks, orders, answers that may wait; one more is told to come back
 	clickQueue   = 1024 // clicks that may wait, in a lane of their own
 	batchLimit   = 256  // pieces of either lane in one transaction

@@ -40,9 +40,6 @@ func prepareFile(path string, o StoreOptions) error {
 	case err == nil && info.Size() < 512: // which SQLite would take for a new database
 		return configError{fmt.Errorf("%s is empty: put your last backup in its place; hissa "+
 			"never starts empty instead (if there never were books in it, remove it)", path)}
-	case err == nil && info.Size()%pageSize != 0 && !journalBeside(path):
-		return configError{fmt.Errorf("%s is cut short, in the middle of a page: put your last "+
-			"backup in its place; hissa never starts empty instead", path)}
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
@@ -106,8 +103,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// journalBeside reports whether SQLite will bring the file in order itself: after a power cut a
-// page may be half there, and the journal then holds the whole of it.
+// journalBeside reports whether a journal holds what the file may lack.
 func journalBeside(path string) bool {
 	for _, kind := range []string{"-wal", "-journal"} {
 		if info, err := os.Stat(path + kind); err == nil && info.Size() > 0 {
@@ -158,11 +154,32 @@ func (w *writer) useWAL() error {
 	if _, err := w.schemaVersion(len(files)); err != nil {
 		return err
 	}
+	if err := w.wholePages(); err != nil {
+		return err
+	}
 	var mode string
 	if err := w.one("PRAGMA journal_mode = WAL", nil, &mode); err != nil {
 		return unopenable(w.store.path, err)
 	}
 	return nil
+}
+
+// wholePages refuses a file that ends in the middle of a page, which SQLite would fill with zeros.
+// After a power cut it may lawfully end so: then a journal beside it holds the whole page.
+func (w *writer) wholePages() error {
+	if journalBeside(w.store.path) {
+		return nil
+	}
+	var page int64
+	if err := w.one("PRAGMA page_size", nil, &page); err != nil {
+		return unopenable(w.store.path, err)
+	}
+	info, err := os.Stat(w.store.path)
+	if err == nil && info.Size()%page != 0 {
+		err = configError{fmt.Errorf("%s is cut short, in the middle of a page: put your last "+
+			"backup in its place; hissa never starts empty instead", w.store.path)}
+	}
+	return err
 }
 
 func (w *writer) assertDurable() error {
