@@ -63,7 +63,7 @@ func failAndRestart(t *testing.T, binary, when string) string {
 	if f := rec.shop.check(rec.sent); f.any() {
 		return f.String()
 	}
-	states, wrong := rec.cutPower(t, cycles(200, 4000))
+	states, wrong := rec.cutPower(t, max(200, cycles(200, 4000)))
 	if len(wrong) > 0 {
 		return fmt.Sprintf("%d of %d states are wrong, such as %s", len(wrong), states, wrong[0])
 	}
@@ -91,8 +91,9 @@ func TestFailedSyncControls(t *testing.T) {
 		"a failed sync is tried again", "the journal found at the start is believed",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for n := range 40 {
-				wrong := failAndRestart(t, binaryNamed(t, name), fmt.Sprint(n%8+4))
+			for n := range 60 {
+				when := fmt.Sprint(n%8+4) + []string{"", "+"}[n/8%2]
+				wrong := failAndRestart(t, binaryNamed(t, name), when)
 				if wrong != "" {
 					t.Log(wrong)
 					return
