@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -426,6 +427,28 @@ func TestFlagsBeforeTheVerb(t *testing.T) {
 	} {
 		if got := firstWord(strings.Fields(line)); got != want {
 			t.Errorf("%q: word %d, want %d", line, got, want)
+		}
+	}
+}
+
+// Readers who give up at any moment leave every connection fit for the next.
+func TestReadersWhoGiveUp(t *testing.T) {
+	b := openBooks(t, testTerms())
+	b.partner("ASHA")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range cycles(500, 3000, 30000) {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%200)*time.Microsecond)
+				_, _, _ = b.Head(ctx)
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	for range 20 {
+		if _, _, err := b.Head(context.Background()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

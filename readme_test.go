@@ -208,6 +208,11 @@ func TestReadmeConfiguration(t *testing.T) {
 	if _, faults := parseConfig("README.md", []byte(config), "/etc/hissa", false); len(faults) > 0 {
 		t.Errorf("the first hour's configuration has faults:\n%v", faults)
 	}
+	whole := config + strings.Join(blocks(t, "toml copy"), "\n")
+	c, faults := parseConfig("README.md", []byte(whole), "/etc/hissa", false)
+	if len(faults) > 0 || c.Replica.Place == nil || c.Alerts.URL == "" {
+		t.Errorf("with a copy and alerts it is %+v, with the faults:\n%v", c, faults)
+	}
 	both := strings.TrimSpace(blocks(t, "toml key")[0])
 	one := regexp.MustCompile("(?m)^merchant_key .*$")
 	changed := one.ReplaceAllString(config, both)

@@ -26,6 +26,9 @@ const (
 	// seconds.
 	copyWithin = 4 * time.Second
 
+	// copyAtLast is how long a stop waits for it.
+	copyAtLast = 10 * time.Second
+
 	drillEvery = 7 * 24 * time.Hour
 	// drillPatience is what a copy that lags is given to catch up.
 	drillPatience = 5 * time.Second
@@ -207,6 +210,20 @@ func startReplication(
 	return replica.Start(replica.Options{
 		Place: place, Database: config.Database, Books: store, Log: log, Command: replicating,
 	}), nil
+}
+
+// syncAtLast tries until ctx ends: the child may just be starting again.
+func syncAtLast(ctx context.Context, mirror *replica.Supervisor) (err error) {
+	for {
+		if err = mirror.Sync(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // replicating is the child process, ready to start.

@@ -164,7 +164,7 @@ func (c *child) sale() (int, string) {
 	m := c.paytm.PaymentForm(pay)
 	answer, err := http.Post(c.url+"/webhooks/paytm", m.ContentType, bytes.NewReader(m.Body))
 	if err != nil {
-		c.Fatal(err)
+		c.Fatalf("%v\n%s", err, c.log)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, answer.Body)
@@ -331,8 +331,12 @@ func TestTheBooksComeBack(t *testing.T) {
 		for round := range 3 {
 			c.start()
 			c.sales(5)
+			c.inStepOnce()
 			c.stop()
-			before := c.only("export", "ledger")
+			before, log := c.only("export", "ledger"), c.log.String()
+			if strings.Contains(log, "the copy lacks") {
+				t.Fatal(log)
+			}
 			c.loses()
 			if round == 1 { // by hand
 				c.must("restore")
@@ -341,7 +345,7 @@ func TestTheBooksComeBack(t *testing.T) {
 				c.stop()
 			}
 			if after := c.only("export", "ledger"); after != before || strings.Count(after, "\n") != 5*(round+1) {
-				t.Fatalf("in round %d the ledger was\n%sand is\n%s", round, before, after)
+				t.Fatalf("in round %d the ledger was\n%sand is\n%s\n%s", round, before, after, log)
 			}
 			c.must("verify")
 		}
@@ -604,6 +608,41 @@ func TestReplicationMistreated(t *testing.T) {
 		}
 	}
 	c.inStep()
+	c.must("drill")
+}
+
+// Only after a stop in which serve has closed the database first may the next one go on where the
+// copying ended. After anything else the copy begins with the whole database.
+func TestOnlyAStopIsInOrder(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "copy")
+	c := newChild(t)
+	c.copies("file://" + folder)
+	epochs := func() int {
+		list, err := filepath.Glob(filepath.Join(folder, "0*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	for i, how := range []struct {
+		end    func()
+		epochs int
+	}{{c.stop, 1}, {c.stop, 1}, {func() {
+		_ = c.cmd.Process.Kill() // the replication lives on for a moment, and sends what is left
+		c.end()
+	}, 1}, {c.stop, 2}, {c.dies, 2}, {c.stop, 3}} {
+		c.start()
+		c.sales(1)
+		c.inStep()
+		how.end()
+		if got := epochs(); got != how.epochs {
+			t.Errorf("after start %d there are %d epochs, want %d", i+1, got, how.epochs)
+		}
+	}
+	if err := os.Remove(filepath.Join(folder, "hissa.lock")); err != nil {
+		t.Fatal(err)
+	}
 	c.must("drill")
 }
 

@@ -263,7 +263,7 @@ func (s *standby) follow(ctx context.Context, epoch int) (promoted bool, err err
 			return false, err
 		}
 		if following.Err() != nil {
-			return false, nil
+			return false, os.RemoveAll(filepath.Dir(file)) // it was opened: it is followed from the start
 		}
 	}
 }

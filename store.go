@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -461,14 +462,27 @@ func (s *Store) read(ctx context.Context, do func(rows) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
-		return err
+	// A reader who gives up between BEGIN and ROLLBACK must not leave the connection in a
+	// transaction: it would answer nobody any more, and hold the journal.
+	whole := context.WithoutCancel(ctx)
+	if _, err := conn.ExecContext(whole, "BEGIN"); err != nil {
+		return errors.Join(err, discard(conn))
 	}
 	defer func() {
-		_, end := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		err = errors.Join(err, end)
+		if _, end := conn.ExecContext(whole, "ROLLBACK"); end != nil {
+			err = errors.Join(err, end, discard(conn))
+		}
 	}()
 	return do(rows{ctx: ctx, conn: conn})
+}
+
+// discard keeps a connection from being used again.
+func discard(conn *sql.Conn) error {
+	err := conn.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) {
+		return nil
+	}
+	return err
 }
 
 // cachedTerms is what readers remember of the terms, and the change they were read at.

@@ -34,6 +34,7 @@ type order struct {
 	Sync   int64   `json:"sync,omitempty"`   // number of a request for a sync
 	Seq    int64   `json:"seq,omitempty"`    // of the newest fact that the sync is to carry, at least
 	Hash   string  `json:"hash,omitempty"`   // of that fact, in hex
+	Last   bool    `json:"last,omitempty"`   // nobody writes to the database any more
 }
 
 // start tells a child what to copy and on top of which mark.
@@ -133,6 +134,7 @@ func (c *child) run(lines *bufio.Scanner) error {
 	keeping.Go(func() { c.keep(ended, moved) })
 	c.say(report{Ready: true})
 
+	inOrder := false // else the parent may live, and write on without us
 	orders := make(chan order)
 	go read(lines, orders)
 	for err == nil {
@@ -143,14 +145,14 @@ func (c *child) run(lines *bufio.Scanner) error {
 			continue
 		case o, more = <-orders:
 		}
-		if !more {
+		if inOrder = o.Last; inOrder || !more {
 			break
 		}
 		c.say(c.sync(o))
 	}
 	close(ended)
 	keeping.Wait()
-	return c.close(err)
+	return c.close(inOrder, err)
 }
 
 func read(lines *bufio.Scanner, orders chan<- order) {
@@ -427,14 +429,14 @@ func (c *child) sync(o order) report {
 }
 
 // close sends what is left and gives the place free, unless it is no longer ours.
-func (c *child) close(cause error) error {
+func (c *child) close(inOrder bool, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastSync)
 	defer cancel()
 	if cause != nil {
 		c.store.SetShutdownSyncTimeout(0)
 		return errors.Join(cause, c.store.Close(ctx))
 	}
-	if err := errors.Join(c.store.Close(ctx), c.renew(0)); err != nil {
+	if err := errors.Join(c.store.Close(ctx), c.renew(0)); err != nil || !inOrder {
 		return err
 	}
 	c.own.InOrder = true

@@ -295,6 +295,9 @@ func (s *Supervisor) live() error {
 	if err == nil {
 		err = c.serve()
 	}
+	if err == nil && s.rests.Load() {
+		_ = c.in.Encode(order{Last: true})
+	}
 	c.waiting = append(c.waiting, c.queue...)
 	c.release(cmp.Or(err, errors.New("replication has stopped")))
 	_ = in.Close() // tells the child to send what is left and to end
