@@ -59,12 +59,18 @@ Example:  hissa demo -listen 127.0.0.1:8080 -keep`,
 // demonstration is the shop of the demo and everybody around it.
 type demonstration struct {
 	out    io.Writer
-	mu     sync.Mutex // of out: the API's answers come while messages are delivered
 	paytm  *paytmtest.Paytm
 	store  *Store
 	url    string
 	key    string // the shop's key for POST /v1/orders
 	client *http.Client
+
+	// The API is asked as soon as a message is booked, which may be before its sender has been
+	// answered. What it says is kept back while messages are delivered: told in between, an answer
+	// could stand before its question.
+	mu         sync.Mutex // of out and of the fields below
+	delivering bool
+	kept       []string
 }
 
 func demo(ctx context.Context, out io.Writer, listen string, keep bool) error {
@@ -183,7 +189,32 @@ func (d *demonstration) heading(text string) { fmt.Fprintf(d.out, "\n— %s —\
 func (d *demonstration) row(who, what, outcome string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	fmt.Fprintln(d.out, strings.TrimRight(fmt.Sprintf("%-12s %-59s %s", who, what, outcome), " "))
+	fmt.Fprintln(d.out, eventRow(who, what, outcome))
+}
+
+// aside prints an event as row does, but after what is being delivered.
+func (d *demonstration) aside(who, what, outcome string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if text := eventRow(who, what, outcome); d.delivering {
+		d.kept = append(d.kept, text)
+	} else {
+		fmt.Fprintln(d.out, text)
+	}
+}
+
+func (d *demonstration) setDelivering(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.delivering = yes
+	for _, text := range d.kept {
+		fmt.Fprintln(d.out, text)
+	}
+	d.kept = nil
+}
+
+func eventRow(who, what, outcome string) string {
+	return strings.TrimRight(fmt.Sprintf("%-12s %-59s %s", who, what, outcome), " ")
 }
 
 func (d *demonstration) partners(ctx context.Context) error {
@@ -354,6 +385,8 @@ func (d *demonstration) deliver(
 		}
 		d.row("Paytm", what, got.Result)
 	}
+	d.setDelivering(true)
+	defer d.setDelivering(false)
 	for _, got := range courier.Send(ctx, messages...) {
 		if !got.Acknowledged() {
 			return fmt.Errorf("%s was answered %d: %w",
@@ -476,7 +509,7 @@ func (l *answerLog) Handle(_ context.Context, r slog.Record) error {
 		if outcome == "failed" {
 			outcome = "failed: denied"
 		}
-		l.d.row("Paytm's API", "is asked about order "+said["order"], outcome)
+		l.d.aside("Paytm's API", "is asked about order "+said["order"], outcome)
 	case r.Level >= slog.LevelError:
 		l.d.row("hissa", r.Message, said["cause"])
 	}
