@@ -339,6 +339,7 @@ func (c *call) outcome(err error) int {
 	var usage usageError
 	var no noError
 	var config configError
+	var rolled rolledBackError
 	var busy lockedError
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
@@ -358,6 +359,9 @@ func (c *call) outcome(err error) int {
 		return exitBusy
 	case errors.As(err, &config):
 		say(config.Error())
+		return exitConfig
+	case errors.As(err, &rolled):
+		say(rolled.text)
 		return exitConfig
 	}
 	say(err.Error())

@@ -138,8 +138,14 @@ func restoreBooks(
 	if report, err = inspectBooks(ctx, config, file, mark, at.IsZero()); err != nil {
 		return report, err
 	}
-	// What a lost database knew about its copy must not speak for this one.
-	stale := errors.Join(os.RemoveAll(target+"-replica"), os.RemoveAll(target+"-litestream"))
+	last, known, err := readHead(target)
+	if err == nil && known && at.IsZero() && last.seq > report.Facts {
+		slog.Warn("the lost database had come further than its copy: what is missing is with Paytm",
+			"copy_ends_at_fact", report.Facts, "database_had", last.seq, "booked", rfc3339(last.at))
+	}
+	// What a lost database left beside it must not speak for this one.
+	stale := errors.Join(os.RemoveAll(target+"-replica"), os.RemoveAll(target+"-litestream"),
+		os.RemoveAll(headPath(target)))
 	return report, cmp.Or(stale, putInPlace(file, target))
 }
 

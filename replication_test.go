@@ -441,6 +441,10 @@ func TestStartBesideACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.refused(exitConfig, "hissa restore -to FILE", "serve")
+	if err := os.Remove(headPath(c.database())); err != nil {
+		t.Fatal(err)
+	}
+	c.refused(exitConfig, "hissa restore -to FILE", "serve")
 	c.refused(exitNo, "older than the copy, or were changed", "verify")
 	c.loses()
 	c.refused(exitConfig, "leave -new out", "serve", "-new")

@@ -80,6 +80,8 @@ type StoreOptions struct {
 	MID         string // fixed when the database is made
 	Create      bool   // make it when it is not there
 	Clock       func() time.Time
+
+	remembers bool // keep the head beside it, and hold it against that
 }
 
 // configError is a fault that a person has to mend before a restart can help: exit code 78.
@@ -93,6 +95,7 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 	if err := prepareFile(path, o); err != nil {
 		return nil, err
 	}
+	o.remembers = true
 	return openFile(path, o)
 }
 
@@ -171,6 +174,8 @@ type writer struct {
 	from  int64  // head.terms that terms was loaded at
 	asks  bool   // the batch schedules a question to the API for now
 	sound bool   // the journal found at the start is known to be on the disk
+
+	beside headFile
 }
 
 // head is the end of the chain.
@@ -205,6 +210,7 @@ func (w *writer) close() {
 		_ = s.Close()
 	}
 	_ = w.conn.Close()
+	w.beside.close()
 }
 
 // gather waits for the first piece of work, then takes whatever else has queued: payments first,
@@ -307,7 +313,13 @@ func (w *writer) attempt(batch []*job) (err error) {
 			return err
 		}
 	}
-	return w.exec("COMMIT")
+	if err := w.exec("COMMIT"); err != nil {
+		return err
+	}
+	if w.head.seq != start {
+		w.beside.note(w.head, w.store.now())
+	}
+	return nil
 }
 
 // begin takes the write lock. The first time it makes sure that the journal, on which everything

@@ -48,6 +48,9 @@ func prepareFile(path string, o StoreOptions) error {
 		return configError{fmt.Errorf("no database at %s: hissa serve makes one; "+
 			"or set database in the configuration to where it is", path)}
 	}
+	if err := neverEmpty(path); err != nil {
+		return err
+	}
 	if err := makeDatabase(path, o); err != nil {
 		return configError{fmt.Errorf("database %s can't be made: %w: "+
 			"make its folder, writable by the user that runs hissa", path, err)}
@@ -126,8 +129,11 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 		return nil, unopenable(s.path, err)
 	}
 	w := &writer{store: s, rows: rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}}
+	if o.remembers {
+		w.beside.path = headPath(s.path)
+	}
 	migrate := func() error { return w.migrate(o) }
-	for _, step := range []func() error{w.useWAL, w.assertDurable, migrate} {
+	for _, step := range []func() error{w.useWAL, w.assertDurable, w.holdsHead, migrate} {
 		if err := step(); err != nil {
 			w.close()
 			return nil, err

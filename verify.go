@@ -27,41 +27,51 @@ Recomputes the chain of facts, every payment's position, the ledger and the bala
 snapshot, beside a running serve. Exit code 1 names the first row that is not as it should be.
 
 The last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back.
-Where replica.url is set, it is kept beside the copy, and compared with.
+It is kept beside the database, and beside the copy where replica.url is set, and compared with both.
 
 Example:  hissa verify`,
 	run: func(c *call) error {
 		if err := c.exactly(0); err != nil {
 			return err
 		}
-		return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
-			report, err := store.Verify(ctx, c.progress())
-			if err == nil {
-				err = c.verifyMark(ctx, config, store)
-			}
-			var bad badRow
-			if err != nil && !errors.As(err, &bad) {
+		var report Report
+		err := c.with(false, func(ctx context.Context, config *Config, store *Store) (err error) {
+			if report, err = store.Verify(ctx, c.progress()); err != nil {
 				return err
 			}
-			if c.json {
-				err := c.writeJSON(record{
-					{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
-					{"transactions", report.Transactions}, {"head", report.Head},
-					{"bad", bad.where}, {"what", bad.what},
-				})
-				if err != nil || bad == (badRow{}) {
-					return err
-				}
-			}
-			if bad != (badRow{}) {
-				return noError{"the books are not in order: " + bad.Error()}
-			}
-			if !c.json {
-				report.tell(c.stdout)
-			}
-			return nil
+			return c.verifyMark(ctx, config, store)
 		})
+		return c.verified(report, err)
 	},
+}
+
+// verified says how it went.
+func (c *call) verified(report Report, err error) error {
+	var bad badRow
+	var rolled rolledBackError
+	switch {
+	case errors.As(err, &rolled):
+		bad = badRow{"the head beside the database", rolled.text}
+	case err != nil && !errors.As(err, &bad):
+		return err
+	}
+	if c.json {
+		err := c.writeJSON(record{
+			{"ok", bad == badRow{}}, {"facts", report.Facts}, {"entries", report.Entries},
+			{"transactions", report.Transactions}, {"head", report.Head},
+			{"bad", bad.where}, {"what", bad.what},
+		})
+		if err != nil || bad == (badRow{}) {
+			return err
+		}
+	}
+	if bad != (badRow{}) {
+		return noError{"the books are not in order: " + bad.Error()}
+	}
+	if !c.json {
+		report.tell(c.stdout)
+	}
+	return nil
 }
 
 // verifyMark compares the books with the mark beside their copy, where there is one: a file that was

@@ -144,18 +144,21 @@ var weaknesses = map[string][]edit{
 	},
 	"it stops at once, and answers before the commit": {
 		{"main.go", `	log.Info("stopping: requests inside are answered first")`, `	os.Exit(0)`},
-		{"store.go", `	return w.exec("COMMIT")`, `	for _, j := range batch {
+		{"store.go", `	if err := w.exec("COMMIT"); err != nil {
+`, `	for _, j := range batch {
 		j.done <- j.err
 		j.done = make(chan error, 1)
 	}
 	time.Sleep(20 * time.Millisecond)
-	return w.exec("COMMIT")`},
+	if err := w.exec("COMMIT"); err != nil {
+`},
 	},
 	"Paytm's times are taken for UTC": {
 		{"paytm/values.go", `time.FixedZone("IST", 19800)`, `time.FixedZone("IST", 0)`},
 	},
 	"the time of payment is that of receipt": {
 		{"webhook.go", "PaidAt: m.PaidAt,", "PaidAt: time.Now(),"},
+		{"attribution.go", "p.PaidAt = a.PaidAt", "p.PaidAt = p.FirstAt"}, // the API says it, too
 	},
 	turnedClock: {
 		{"store.go", `	"log/slog"`, "	\"log/slog\"\n	\"os\""},
@@ -172,8 +175,11 @@ var weaknesses = map[string][]edit{
 		{"store.go", "		batch := s.gather()\n", "		batch := s.gather()\n		leak()\n"},
 	},
 	"the outcome of a commit is not looked at": {
-		{"store.go", `	return w.exec("COMMIT")`, `	_ = w.exec("COMMIT")
-	return nil`},
+		{"store.go", `	if err := w.exec("COMMIT"); err != nil {
+		return err
+	}
+`, `	_ = w.exec("COMMIT")
+`},
 	},
 	"a message is committed before its commission": {
 		{"store_payment.go", `	txn, err = t.settle(n.TxnID, txn, position)

@@ -54,8 +54,9 @@ type report struct {
 }
 
 // Run is the child: it copies one database to one place until in ends, and then sends what is
-// left; or it follows a copy. Orders and reports are lines of JSON. It ignores SIGTERM and SIGINT, which a service manager
-// sends to the parent and the child alike: the parent's end is the end of in.
+// left; or it follows a copy. Orders and reports are lines of JSON. It ignores SIGTERM and SIGINT,
+// which a service manager sends to the parent and the child alike: the parent's end is the end of
+// in.
 func Run(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	var first order
@@ -235,13 +236,17 @@ func (c *child) take() error {
 	if err != nil {
 		return err
 	}
-	// Since the parent has judged the mark, an earlier child of ours may have written it once more.
+	// Since the parent has judged the mark, an earlier child of ours may have written it.
 	found, version, err := c.place.mark(context.Background())
 	if err != nil {
 		return err
 	}
-	if writerOf(found) != writerOf(c.start.Over) {
-		return errMoved
+	if now := writerOf(found); now != writerOf(c.start.Over) {
+		if now == "" || now != before.Writer && now != before.Before {
+			return errMoved
+		}
+		// It had only just begun, and may have put a part of its copy there.
+		c.start.Epoch = found.Epoch + 1
 	}
 	host, _ := os.Hostname()
 	c.mark, c.version = Mark{Epoch: c.start.Epoch, Writer: rand.Text(), Host: host}, version
@@ -295,8 +300,11 @@ func (c *child) renew(lasts time.Duration) error {
 	if errors.Is(err, errMoved) {
 		// An answer may have been lost on the way: then the mark there is the one we sent.
 		found, at, readErr := c.place.mark(context.Background())
-		if readErr != nil || found == nil || found.Writer != c.mark.Writer {
-			return errors.Join(err, readErr)
+		switch {
+		case readErr != nil:
+			return readErr // not known to be somebody else's
+		case found == nil || found.Writer != c.mark.Writer:
+			return err
 		}
 		version, err = at, nil
 	}
