@@ -97,11 +97,13 @@ var weaknesses = map[string][]edit{
 		{"store_open.go", `sync != 2`, `sync != 0`},
 	},
 	"the answer goes out before the commit": {
-		{"store.go", `	return w.exec("COMMIT")`, `	for _, j := range batch {
+		{"store.go", `	if err := w.exec("COMMIT"); err != nil {
+`, `	for _, j := range batch {
 		j.done <- j.err
 		j.done = make(chan error, 1)
 	}
-	return w.exec("COMMIT")`},
+	if err := w.exec("COMMIT"); err != nil {
+`},
 	},
 	"a payment may have two rows": {
 		{"schema/001.sql", "  why          TEXT NOT NULL,     -- nobody earned: why\n" +
