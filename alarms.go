@@ -30,6 +30,7 @@ const (
 	diskLeast     = 200 << 20 // free bytes beside the database, always
 	diskShare     = 10        // one part in so many has to be free too, unless that much is:
 	diskPlenty    = 5 << 30
+	diskNone      = 256 << 10 // too little for the next batch
 )
 
 // alarm looks at one thing; its problem is "" when that is in order.
@@ -230,15 +231,18 @@ func (a *alarms) drillFailed(context.Context) string {
 }
 
 func (a *alarms) diskFull(context.Context) string {
-	var fs syscall.Statfs_t
-	if syscall.Statfs(filepath.Dir(a.config.Database), &fs) != nil {
-		return ""
-	}
-	free, whole := fs.Bavail*uint64(fs.Bsize), fs.Blocks*uint64(fs.Bsize)
-	if free >= diskPlenty || free >= diskLeast && free >= whole/diskShare {
+	free, whole, err := diskOf(a.config.Database)
+	if err != nil || free >= diskPlenty || free >= diskLeast && free >= whole/diskShare {
 		return ""
 	}
 	return fmt.Sprintf("the disk of the database is nearly full: %d MB are free", free>>20)
+}
+
+// diskOf says how many bytes are free on the disk of a file, and how many there are.
+func diskOf(path string) (free, whole uint64, err error) {
+	var fs syscall.Statfs_t
+	err = syscall.Statfs(filepath.Dir(path), &fs)
+	return fs.Bavail * uint64(fs.Bsize), fs.Blocks * uint64(fs.Bsize), err
 }
 
 func (a *alarms) noAnswers(ctx context.Context) string {

@@ -93,6 +93,11 @@ func (s *server) handleReady(w http.ResponseWriter, r *http.Request) error {
 			answer["status"], answer["reason"] = "unavailable", "the copy can't be written"
 		}
 	}
+	// A full disk takes an empty act all the same.
+	if free, _, err := diskOf(s.config.Database); err == nil && free < diskNone {
+		status = http.StatusServiceUnavailable
+		answer["status"], answer["reason"] = "unavailable", "the disk is full"
+	}
 	err := s.store.write(r.Context(), s.store.clicks, func(*tx) error { return nil })
 	if err != nil {
 		s.log.Error("not ready", "cause", err.Error())

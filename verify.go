@@ -27,7 +27,7 @@ Recomputes the chain of facts, every payment's position, the ledger and the bala
 snapshot, beside a running serve. Exit code 1 names the first row that is not as it should be.
 
 The last line is the chain's head: kept elsewhere, it shows later whether the file was rolled back.
-It is kept beside the database, and beside the copy where replica.url is set, and compared with both.
+Hissa keeps it beside the database, and beside the copy if there is one, and compares with both.
 
 Example:  hissa verify`,
 	run: func(c *call) error {

@@ -95,13 +95,17 @@ func (p *serving) payUntilFull(t *testing.T, l *ledger) {
 // fullButReadable asks for what a person would look at.
 func (p *serving) fullButReadable(t *testing.T) {
 	t.Helper()
-	answer, err := http.Get(p.url + "/healthz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		t.Errorf("/healthz: %s", answer.Status)
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable,
+	} {
+		answer, err := http.Get(p.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s on a full disk: %s, want %d", path, answer.Status, want)
+		}
 	}
 	for _, args := range [][]string{{"verify"}, {"export", "commissions"}, {"partner", "list"}} {
 		if out, code := p.shop.hissa(args...); code != 0 {
