@@ -162,8 +162,10 @@ func soaked(t *testing.T, s *shop, l *ledger, span time.Duration, end func(*serv
 	stop()
 	wg.Wait()
 	t.Logf("%+v, then %+v; %d acknowledged so far", before, after, l.count())
-	return strings.Trim(after[0].grown(before[0])+"; in the child: "+after[1].grown(before[1]),
-		"; in the child: ")
+	if grown := after[1].grown(before[1]); grown != "" {
+		return "the child that copies: " + grown
+	}
+	return after[0].grown(before[0])
 }
 
 // copied is a new shop whose database is copied to a folder while it is written.
