@@ -25,6 +25,7 @@ const (
 	replicaBehind = 5 * time.Minute
 	drillOld      = drillEvery + 2*24*time.Hour
 	questionLate  = time.Hour
+	forwardLate   = 15 * time.Minute
 	refusedMany   = 5 // messages refused for their signature, and none genuine,
 	refusedWithin = 10 * time.Minute
 	diskLeast     = 200 << 20 // free bytes beside the database, always
@@ -94,7 +95,7 @@ func (a *alarms) watch(ctx context.Context) {
 func (a *alarms) all() []alarm {
 	return []alarm{
 		{"replica", a.replicaBehind}, {"drill", a.drillFailed}, {"disk", a.diskFull},
-		{"paytm", a.noAnswers}, {"signature", a.allRefused},
+		{"paytm", a.noAnswers}, {"signature", a.allRefused}, {"forward", a.notTaken},
 	}
 }
 
@@ -255,6 +256,24 @@ func (a *alarms) noAnswers(ctx context.Context) string {
 	}
 	return fmt.Sprintf("Paytm's API has given no answer for an hour, and %s for its word",
 		plural(waits, "payment")+" wait")
+}
+
+// notTaken notices that the shop does not take the messages that are handed on to it.
+func (a *alarms) notTaken(ctx context.Context) string {
+	if a.config.Paytm.Forward == nil {
+		return ""
+	}
+	switch f, err := a.store.Forwards(ctx); {
+	case err != nil:
+		return ""
+	case !f.Since.IsZero() && a.store.now().Sub(f.Since) >= forwardLate:
+		return fmt.Sprintf("%s for the shop since %s: %s",
+			plural(f.Waiting, "message")+" wait", clock(f.Since), f.Said)
+	case f.GivenUp > 0:
+		return fmt.Sprintf("%s never taken by the shop: hissa replay -forwards tries again",
+			plural(f.GivenUp, "message")+" was")
+	}
+	return ""
 }
 
 // allRefused notices a wrong merchant key, under which sales would be lost in silence: messages

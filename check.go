@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -50,6 +51,7 @@ Example:  hissa check -live`,
 		k.database()
 		k.replica(ctx)
 		k.api(ctx)
+		k.forward(ctx)
 		if *live {
 			k.live(ctx)
 		}
@@ -180,6 +182,49 @@ func (k *checker) replica(ctx context.Context) {
 	default:
 		k.ok("drill", fmt.Sprintf("on %s the copy brought the books back in %.1f seconds", day(d.At), d.Seconds))
 	}
+}
+
+// forward looks at where messages are handed on to: the name, and what waits.
+func (k *checker) forward(ctx context.Context) {
+	to := k.config.Paytm.Forward
+	if to == nil {
+		return
+	}
+	dialing, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	port := cmp.Or(to.Port(), map[string]string{"http": "80", "https": "443"}[to.Scheme])
+	conn, err := dialerFor(to).DialContext(dialing, "tcp", net.JoinHostPort(to.Hostname(), port))
+	if err != nil {
+		k.fault("forward", unreachable(err).Error(), "mend paytm.forward or start the shop's handler; "+
+			"until then messages wait, for three days each")
+		return
+	}
+	_ = conn.Close()
+	standing, err := readForwards(ctx, k.config)
+	switch {
+	case err != nil || standing == ForwardsStanding{}:
+		k.ok("forward", to.Host+" can be reached; no message waits")
+	case standing.GivenUp > 0:
+		k.fault("forward", fmt.Sprintf("%s was never taken by the shop: %s",
+			plural(standing.GivenUp, "message"), standing.Said), "hissa replay -forwards tries again")
+	case k.now().Sub(standing.Since) > forwardLate:
+		k.fault("forward", fmt.Sprintf("%s wait for the shop, the first since %s: %s",
+			plural(standing.Waiting, "message"), clock(standing.Since), standing.Said),
+			"see the log of the shop's handler")
+	default:
+		k.ok("forward", fmt.Sprintf("%s can be reached; %s on the way",
+			to.Host, plural(standing.Waiting, "message")))
+	}
+}
+
+// readForwards looks at the queue without bringing the database up to date.
+func readForwards(ctx context.Context, config *Config) (ForwardsStanding, error) {
+	store, err := openReader(config.Database)
+	if err != nil {
+		return ForwardsStanding{}, err
+	}
+	defer store.readers.Close()
+	return store.Forwards(ctx)
 }
 
 // standing asks the serve that runs on this machine, if one does, how its copying goes.

@@ -237,6 +237,17 @@ func (r *configReader) readPaytm(c *Config) {
 			"production": paytm.ProductionURL, "staging": paytm.StagingURL,
 		}[c.Paytm.Environment]
 	}
+	c.Paytm.Forward = option(r, "paytm.forward", "", parseForward)
+	c.Paytm.ForwardRefused = r.flag("paytm.forward_refused", false)
+	switch to := c.Paytm.Forward; {
+	case to == nil && c.Paytm.ForwardRefused && !r.isSet("paytm.forward"):
+		r.fault("paytm.forward_refused", refuse("has nowhere to hand messages on to",
+			"set forward or leave this out"))
+	case to != nil && c.PublicURL != nil && to.Host == c.PublicURL.Host:
+		r.fault("paytm.forward", refuse(
+			shown(to.Host)+" is public_url's host and every message would come back",
+			"write the address of the shop's own handler"))
+	}
 	c.Paytm.OrderSuffix = option(r, "paytm.order_suffix", "", choice("", "_"))
 }
 

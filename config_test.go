@@ -125,6 +125,12 @@ func TestConfigValues(t *testing.T) {
 		{"paytm", `api_url = "http://127.0.0.1:9000/v/"`,
 			func(c *Config) any { return c.Paytm.APIURL }, "http://127.0.0.1:9000/v"},
 		{"paytm", `confirm = false`, func(c *Config) any { return c.Paytm.Confirm }, "false"},
+		{"paytm", `api_url = "https://securegw.paytm.in"`,
+			func(c *Config) any { return c.Paytm.APIURL }, "https://securegw.paytm.in"},
+		{"paytm", `forward = "https://shop.in/paytm-hook?key=x"`,
+			func(c *Config) any { return c.Paytm.Forward }, "https://shop.in/paytm-hook?key=x"},
+		{"paytm", `forward = "http://10.0.0.7:3000/paytm-hook"`,
+			func(c *Config) any { return c.Paytm.Forward }, "http://10.0.0.7:3000/paytm-hook"},
 		{"paytm", `order_suffix = "_"`, func(c *Config) any { return c.Paytm.OrderSuffix }, "_"},
 		{"attribution", `window = "365d"`,
 			func(c *Config) any { return c.Attribution.Window }, "8760h0m0s"},
@@ -389,6 +395,18 @@ func TestConfigFaultsPaytm(t *testing.T) {
 		{"paytm", `api_url = "http://paytm.in"`,
 			`5:11: paytm.api_url: "http://paytm.in" is http but Paytm only answers ` +
 				`https, write https:// (http is for 127.0.0.1 and localhost)`},
+		{"paytm", `forward = "http://shop.in/hook"`,
+			`5:11: paytm.forward: "http://shop.in/hook" is http but Paytm's messages name ` +
+				`customers, write https:// (http is for 127.0.0.1 and localhost)`},
+		{"paytm", `forward = "http://localhost:3000/hook"`,
+			`5:11: paytm.forward: "localhost" is a name and names are not dialled inside this ` +
+				`machine, write the address itself like "http://127.0.0.1:3000/paytm-hook"`},
+		{"paytm", `forward = "https://go.shop.in/webhooks/paytm"`,
+			`5:11: paytm.forward: "go.shop.in" is public_url's host and every message would come ` +
+				`back, write the address of the shop's own handler`},
+		{"paytm", `forward_refused = true`,
+			`5:19: paytm.forward_refused: has nowhere to hand messages on to, set forward or ` +
+				`leave this out`},
 		{"paytm", `order_suffix = "-"`,
 			`5:16: paytm.order_suffix: "-" is not known, write "" or "_"`},
 	})

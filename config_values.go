@@ -108,6 +108,35 @@ func parseAPIURL(text string) (string, error) {
 	return u.String(), nil
 }
 
+// parseForward reads where messages are handed on to. A name is never dialled when it leads into a
+// private network, so one that always does is a fault; a literal address there may be plain http.
+func parseForward(text string) (*url.URL, error) {
+	const example = "https://shop.in/paytm-hook"
+	if text == "" {
+		return nil, nil
+	}
+	plain := false
+	if u, err := url.Parse(text); err == nil && u.Scheme == "http" {
+		if a, err := netip.ParseAddr(u.Hostname()); err == nil && (a.IsPrivate() || a.IsLoopback()) {
+			plain, text = true, "https"+strings.TrimPrefix(text, "http")
+		}
+	}
+	u, err := parseURL(text, example, "Paytm's messages name customers")
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Hostname() == "localhost":
+		return nil, refuse(shown("localhost")+" is a name and names are not dialled inside this machine",
+			`write the address itself like "http://127.0.0.1:3000/paytm-hook"`)
+	case u.Fragment != "":
+		return nil, refuse(shown(text)+" has a fragment", "leave out the # and what follows")
+	}
+	if plain {
+		u.Scheme = "http"
+	}
+	return u, nil
+}
+
 // alertURL is where alarms are posted.
 func alertURL(text string) (string, error) {
 	if text == "" {

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"hissa/paytm"
@@ -20,7 +19,6 @@ import (
 const (
 	askers     = 4                // questions to the API at once
 	askTimeout = 20 * time.Second // for one question
-	lookEvery  = time.Second      // how often the schedule is read when nothing wakes us
 )
 
 // asker is what confirmation needs of Paytm's API.
@@ -66,45 +64,19 @@ type confirmer struct {
 
 // run asks until ctx ends, then waits for the questions in flight.
 func (c *confirmer) run(ctx context.Context) {
-	var asking sync.Map // transactions being asked about
-	var wg sync.WaitGroup
-	free := make(chan struct{}, askers)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	defer wg.Wait()
-	for {
-		polls, err := c.store.DuePolls(ctx, 4*askers)
-		if err != nil && ctx.Err() == nil {
-			c.log.Error("the schedule of questions to Paytm can't be read", "cause", err.Error())
-		}
-		for _, p := range polls {
-			if _, busy := asking.LoadOrStore(p.Txn, true); busy {
-				continue
+	questions := schedule[Poll]{
+		what: "questions to Paytm", atOnce: askers, wake: c.store.wake, log: c.log,
+		due: c.store.DuePolls,
+		id:  func(p Poll) int64 { return p.Txn },
+		do: func(ctx context.Context, p Poll) {
+			err := recovered(func() error { return c.ask(ctx, p) })
+			if err != nil && ctx.Err() == nil {
+				c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
+				c.putOff(ctx, p, err)
 			}
-			select {
-			case free <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			wg.Go(func() {
-				defer func() { asking.Delete(p.Txn); <-free }()
-				err := recovered(func() error { return c.ask(ctx, p) })
-				if err != nil && ctx.Err() == nil {
-					c.log.Error("confirmation", "txn", p.TxnID, "cause", err.Error())
-					c.putOff(ctx, p, err)
-				}
-			})
-		}
-		if len(polls) == 4*askers {
-			continue // there may be more; starting the last of these waited for the others
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.store.wake:
-		case <-tick.C:
-		}
+		},
 	}
+	questions.run(ctx)
 }
 
 // putOff keeps a question that ended in a fault of ours from being put again at once and for ever,

@@ -23,6 +23,7 @@ type Story struct {
 	Deliveries map[int64]int64   // how often each message came
 	Entries    []Entry
 	Poll       *pollState
+	Handed     []Handed
 	Program    int // which of the programs, counted from 1, prices the commission
 }
 
@@ -71,6 +72,9 @@ func (r rows) story(s *Story, txnID string) error {
 		return err
 	}
 	if err := r.deliveriesOf(s, txnID); err != nil {
+		return err
+	}
+	if s.Handed, err = r.forwardsAbout(txnID); err != nil {
 		return err
 	}
 	if s.Txn == nil {
@@ -156,12 +160,14 @@ func (s *Story) tellAll(w io.Writer, now time.Time) {
 		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; "+
 			"what Paytm said about it waits for the payment.\n\n", s.Facts.TxnID)
 		s.tellMessages(w)
+		s.tellHanded(w)
 		return
 	}
 	s.tellPayment(w)
 	s.tellConfirmation(w, now)
 	fmt.Fprintln(w)
 	s.tellMessages(w)
+	s.tellHanded(w)
 	s.tellAnswers(w)
 	s.tellCandidates(w)
 	s.tellCommission(w, now)
@@ -270,6 +276,31 @@ func (n Notification) words() string {
 		return fmt.Sprintf("dispute %s %s, %s", n.DisputeID, n.Dispute, rupees(n.Disputed))
 	}
 	return n.Type
+}
+
+// tellHanded says what the shop has got of it, where messages are handed on.
+func (s *Story) tellHanded(w io.Writer) {
+	if len(s.Handed) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Handed on to the shop:")
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, h := range s.Handed {
+		at, what := h.Ended, "never taken"
+		switch {
+		case h.Taken:
+			what = "taken"
+		case !h.Next.IsZero():
+			at, what = h.At, "waits"
+		}
+		tried := "not tried yet"
+		if h.Tries > 0 {
+			tried = "tried " + times(int64(h.Tries))
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\n", clock(at), what, tried, h.Said)
+	}
+	tw.Flush()
+	fmt.Fprintln(w)
 }
 
 func (s *Story) tellAnswers(w io.Writer) {

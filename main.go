@@ -141,6 +141,16 @@ type Config struct {
 		// except on a loopback host (a simulated Paytm).
 		APIURL string `toml:"api_url"`
 
+		// Forward is where every genuine message is handed on to, byte for byte, after Paytm was
+		// answered: the shop's own handler, when Hissa has taken its place in Paytm's dashboard. Nil,
+		// the default, for nowhere. It is https, or http to a literal address inside this machine or
+		// network. A name must lead to a public address. Redirects are not followed.
+		Forward *url.URL `toml:"forward"`
+
+		// ForwardRefused hands messages on that Hissa refused, too. Default false. The shop has to
+		// check every checksum by itself in any case.
+		ForwardRefused bool `toml:"forward_refused"`
+
 		// OrderSuffix "_" also matches ORDERID 1042_20261122101500 to order 1042, as shop plugins
 		// write it: the last "_" and exactly 14 digits are left out when no order has the whole
 		// name. Default "": only the whole name counts.
@@ -229,7 +239,7 @@ func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
 		explainCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
-		standbyCommand,
+		standbyCommand, replayCommand,
 		versionCommand, replicateCommand,
 	}
 }
@@ -508,6 +518,10 @@ func serveOn(
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
 	s := &server{config: config, store: store, mirror: mirror, log: log}
+	s.refused = newRefusedRing(store.path, log)
+	if config.Paytm.ForwardRefused {
+		s.refused.forward = store.ForwardRefused
+	}
 	var lost <-chan struct{}
 	if mirror != nil {
 		lost = mirror.Lost()
@@ -520,6 +534,10 @@ func serveOn(
 	var background sync.WaitGroup
 	background.Go(func() { c.run(asking) })
 	background.Go(func() { watch.watch(asking) })
+	background.Go(func() { s.refused.run(asking) })
+	if config.Paytm.Forward != nil {
+		background.Go(func() { newForwarder(s).run(asking) })
+	}
 	defer func() { stopAsking(); background.Wait() }()
 
 	web := s.httpServer()

@@ -22,6 +22,8 @@ type counters struct {
 	answered   atomic.Int64
 	unanswered atomic.Int64
 	uncopied   atomic.Int64
+	handedOn   atomic.Int64
+	notTaken   atomic.Int64
 	refusals   [6]atomic.Int64 // in the order of refusalStatuses
 }
 
@@ -143,6 +145,9 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := s.writeQuestions(r.Context(), &b); err != nil {
 		return err
 	}
+	if err := s.writeForwards(r.Context(), &b); err != nil {
+		return err
+	}
 	s.writeReplica(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = w.Write([]byte(b.String()))
@@ -194,6 +199,31 @@ func (s *server) writeQuestions(ctx context.Context, b *strings.Builder) error {
 		overdue = max(0, s.store.now().Sub(time.UnixMilli(oldest)).Seconds())
 	}
 	fmt.Fprintf(b, "hissa_question_overdue_seconds %g\n", overdue)
+	return nil
+}
+
+// writeForwards tells how handing messages on to the shop goes, where it is done.
+func (s *server) writeForwards(ctx context.Context, b *strings.Builder) error {
+	if s.config.Paytm.Forward == nil {
+		return nil
+	}
+	f, err := s.store.Forwards(ctx)
+	if err != nil {
+		return err
+	}
+	metric(b, "hissa_forwards_total", "counter", "Tries to hand a message on, by whether the shop took it.")
+	fmt.Fprintf(b, "hissa_forwards_total{taken=\"yes\"} %d\n", s.counts.handedOn.Load())
+	fmt.Fprintf(b, "hissa_forwards_total{taken=\"no\"} %d\n", s.counts.notTaken.Load())
+	metric(b, "hissa_forwards_waiting", "gauge", "Messages that the shop is still to get.")
+	fmt.Fprintf(b, "hissa_forwards_waiting %d\n", f.Waiting)
+	metric(b, "hissa_forwards_oldest_seconds", "gauge", "Since when the oldest of them waits.")
+	oldest := 0.0
+	if !f.Since.IsZero() {
+		oldest = max(0, s.store.now().Sub(f.Since).Seconds())
+	}
+	fmt.Fprintf(b, "hissa_forwards_oldest_seconds %g\n", oldest)
+	metric(b, "hissa_forwards_given_up", "gauge", "Messages that the shop never took.")
+	fmt.Fprintf(b, "hissa_forwards_given_up %d\n", f.GivenUp)
 	return nil
 }
 

@@ -65,6 +65,7 @@ type Store struct {
 	stopped  chan struct{} // closed when the writer has gone
 	broken   chan struct{} // closed when the disk refused a sync: nothing is acknowledged after
 	wake     chan struct{} // told after a COMMIT when a transaction waits for the API's word
+	handOn   chan struct{} // told after a COMMIT when a message waits for the shop
 }
 
 // job is one caller's work and the channel on which its fate is told.
@@ -105,7 +106,8 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		path: path, mid: o.MID, clock: o.Clock,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
-		broken: make(chan struct{}), wake: make(chan struct{}, 1),
+		broken: make(chan struct{}),
+		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
 	}
 	var err error
 	s.write1, err = sql.Open("sqlite", dsn(path,
@@ -173,6 +175,7 @@ type writer struct {
 	terms *Terms // reloaded whenever head.terms has moved
 	from  int64  // head.terms that terms was loaded at
 	asks  bool   // the batch schedules a question to the API for now
+	hands bool   // the batch queues a message for the shop
 	sound bool   // the journal found at the start is known to be on the disk
 
 	beside headFile
@@ -265,13 +268,22 @@ func (w *writer) commit(batch []*job) {
 		}
 		j.done <- j.err
 	}
-	if w.asks && err == nil {
-		select {
-		case w.store.wake <- struct{}{}:
-		default:
-		}
+	if err == nil {
+		tell(w.store.wake, w.asks)
+		tell(w.store.handOn, w.hands)
 	}
-	w.asks = false
+	w.asks, w.hands = false, false
+}
+
+// tell wakes whoever listens, when there is reason to.
+func tell(c chan struct{}, reason bool) {
+	if !reason {
+		return
+	}
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 func (w *writer) attempt(batch []*job) (err error) {

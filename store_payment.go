@@ -44,14 +44,24 @@ var (
 func (s *Store) Receive(
 	ctx context.Context, n Notification, subscription string, body []byte,
 ) (string, error) {
+	return s.receiveWith(ctx, n, subscription, body, func(*tx, Notification) error { return nil })
+}
+
+// receiveWith does something more in the same transaction.
+func (s *Store) receiveWith(
+	ctx context.Context, n Notification, subscription string, body []byte,
+	more func(*tx, Notification) error,
+) (string, error) {
 	var result string
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
 			return err
 		}
-		result, err = t.receive(n, body)
-		return err
+		if result, err = t.receive(n, body); err != nil {
+			return err
+		}
+		return more(t, n)
 	})
 	if err != nil {
 		return "", err // result is still the writer's, if the sender did not wait

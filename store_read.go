@@ -390,3 +390,15 @@ func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
 	return fmt.Sprintf("schema %d of %d, %s, %s",
 		have, len(files), o.Environment, plural(payments, "payment")), nil
 }
+
+// Knows reports whether a message is in the books. Of one that names no transaction it may say no.
+func (s *Store) Knows(ctx context.Context, n Notification) (known bool, err error) {
+	err = s.read(ctx, func(r rows) error {
+		list, err := r.notifications(n.subject())
+		known = slices.ContainsFunc(list, func(k Notification) bool {
+			return string(k.Identity) == string(n.Identity)
+		})
+		return err
+	})
+	return known, err
+}

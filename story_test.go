@@ -23,6 +23,8 @@ package main
 //	paytm forge T9 order=1042 999.00 [ref=] [from=mandate] want=BAIT,FORGED
 //	paytm api away|back|unknown T1|deny T1|amount T1 900.00
 //	paytm rotate FILE                    from now on Paytm signs with this key
+//	shop up|down                         whether the shop's own handler, at $SHOP, takes messages
+//	shop has T1 [times=2]                waits until it has taken so many messages that name T1, and no more
 //
 // want is the result, or else the status of HTTP. When a story ends while hissa serves, it is
 // stopped, and hissa verify must find the books in order. The merchant key must not be in the log.
@@ -46,6 +48,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -80,7 +83,8 @@ func TestStories(t *testing.T) {
 			"serve": verb((*stage).serve), "sigterm": verb((*stage).sigterm),
 			"settled": verb((*stage).settled), "visit": verb((*stage).visit),
 			"bind": verb((*stage).bind), "get": verb((*stage).get), "post": verb((*stage).post),
-			"paytm": verb((*stage).atPaytm), "ends": ends, "timeless": timeless,
+			"paytm": verb((*stage).atPaytm), "shop": verb((*stage).atShop),
+			"ends": ends, "timeless": timeless,
 		},
 	})
 }
@@ -127,6 +131,7 @@ type stage struct {
 	refunds  map[string]bookedRefund
 	serving  *exec.Cmd
 	ended    chan error // how the serving one ended
+	shop     shopHandler
 }
 
 type bookedRefund struct {
@@ -140,15 +145,17 @@ func setStage(env *testscript.Env) error {
 	proxy := httptest.NewServer(s.proxy())
 	s.url = proxy.URL
 	api, stopAPI := s.paytm.Start()
+	shop := httptest.NewServer(&s.shop)
 	env.Values["stage"] = s
 	env.Defer(func() {
 		s.curtain(env.T().(testing.TB))
+		shop.Close()
 		stopAPI()
 		proxy.Close()
 	})
 	env.Setenv("GORACE", os.Getenv("GORACE"))
 	names := map[string]string{"URL": s.url, "ADDR": strings.TrimPrefix(s.url, "http://"),
-		"API": api, "MID": s.paytm.MID(), "CLICK": ""}
+		"API": api, "MID": s.paytm.MID(), "CLICK": "", "SHOP": shop.URL}
 	for name, value := range names {
 		env.Setenv(name, value)
 	}
@@ -503,6 +510,56 @@ func (s *stage) ask(l *line, method, path string, body []byte, key string) {
 	want := l.must("want")
 	if got := cmp.Or(said.Result, strconv.Itoa(answer.StatusCode)); got != want {
 		l.Fatalf("%s %s: %s, want %s", method, path, got, want)
+	}
+}
+
+// shopHandler is the shop's own webhook handler, as it stood at Paytm's URL before.
+type shopHandler struct {
+	mu    sync.Mutex
+	down  bool
+	taken []paytmtest.Message
+}
+
+func (h *shopHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil || h.down {
+		http.Error(w, "down", http.StatusBadGateway)
+		return
+	}
+	h.taken = append(h.taken, paytmtest.Message{Body: body, ContentType: r.Header.Get("Content-Type")})
+}
+
+// naming counts the messages taken that hold a text.
+func (h *shopHandler) naming(text string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range h.taken {
+		if bytes.Contains(m.Body, []byte(text)) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stage) atShop(l *line) {
+	switch what := l.word("what the shop does"); what {
+	case "up", "down":
+		s.shop.mu.Lock()
+		s.shop.down = what == "down"
+		s.shop.mu.Unlock()
+	case "has":
+		id, times := l.word("a TXNID"), l.setting("times", "1")
+		l.eventually("the shop to have "+id, func() bool {
+			return strconv.Itoa(s.shop.naming(id)) >= times
+		})
+		time.Sleep(50 * time.Millisecond)
+		if n := strconv.Itoa(s.shop.naming(id)); n != times {
+			l.Fatalf("the shop has %s messages that name %s, want %s", n, id, times)
+		}
+	default:
+		l.Fatalf("the shop never does %s", what)
 	}
 }
 

@@ -15,7 +15,8 @@ package main
 //	parse      strictly: a name twice, a broken escape, anything after the JSON is malformed
 //	verify     seal the message again with the merchant key and compare, in constant time
 //	classify   what sort of message this is, and whether the fields relied on can be used
-//	receive    facts, position, ledger, in one transaction with whatever else has queued
+//	receive    facts, position, ledger, in one transaction with whatever else has queued; and the
+//	           message itself, where the shop is to have it too (forward.go)
 //	copied     with ack = "replica": that transaction is in the copy too
 //	answer     200 once that transaction is on the disk
 //
@@ -50,6 +51,8 @@ type server struct {
 	mirror *replica.Supervisor // nil when there is none
 	log    *slog.Logger
 	counts counters
+
+	refused *refusedRing // nil: nothing that was refused is kept
 }
 
 // httpError is an answer other than success: a status and a fixed body that tells a
@@ -78,17 +81,15 @@ func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	wire := Wire{body, r.Header.Get("Content-Type")}
 	envelope, err := paytm.Parse(body)
 	if err != nil {
-		return errMalformed
+		return s.refuse(r, wire, errMalformed)
 	}
-	if !s.genuine(envelope) {
-		return errSignature
+	if !s.config.genuine(envelope) {
+		return s.refuse(r, wire, errSignature)
 	}
-	m := envelope.Classify()
-	identity := envelope.Identity()
-	n := notification(m, identity[:])
-	result, err := s.store.Receive(r.Context(), n, m.SubscriptionID, body)
+	m, result, err := s.config.receive(r.Context(), s.store, envelope, wire)
 	if err != nil {
 		return err
 	}
@@ -121,14 +122,39 @@ func readWebhook(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+// refuse keeps a message that is refused, and gives its one answer.
+func (s *server) refuse(r *http.Request, w Wire, answer httpError) error {
+	if s.refused != nil {
+		s.refused.keep(Refused{At: s.store.now(), From: s.network(r), Status: answer.status,
+			ContentType: w.ContentType, Body: w.Body})
+	}
+	return answer
+}
+
+// receive is the one door into the books: what a genuine message says is booked, and the message is
+// queued for the shop if that is to have it.
+func (c *Config) receive(
+	ctx context.Context, store *Store, e *paytm.Envelope, w Wire,
+) (m paytm.Message, result string, err error) {
+	m = e.Classify()
+	identity := e.Identity()
+	n := notification(m, identity[:])
+	if c.Paytm.Forward != nil {
+		result, err = store.ReceiveAndForward(ctx, n, m.SubscriptionID, w)
+	} else {
+		result, err = store.Receive(ctx, n, m.SubscriptionID, w.Body)
+	}
+	return m, result, err
+}
+
 // genuine reports whether one of the merchant keys sealed the message and it names no other shop.
 // Paytm's accept-refund message names no MID at all.
-func (s *server) genuine(e *paytm.Envelope) bool {
-	mid, ours := []byte(e.MID()), []byte(s.config.Paytm.MID)
+func (c *Config) genuine(e *paytm.Envelope) bool {
+	mid, ours := []byte(e.MID()), []byte(c.Paytm.MID)
 	if len(mid) > 0 && subtle.ConstantTimeCompare(mid, ours) != 1 {
 		return false
 	}
-	for _, key := range s.config.Paytm.Keys {
+	for _, key := range c.Paytm.Keys {
 		if e.Verify(key) {
 			return true
 		}

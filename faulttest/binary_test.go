@@ -126,7 +126,7 @@ var weaknesses = map[string][]edit{
 		{"lock.go", "syscall.LOCK_EX|syscall.LOCK_NB", "syscall.LOCK_SH|syscall.LOCK_NB"},
 	},
 	"a newer schema is taken for ours": {
-		{"store_open.go", "case have > newest:", "case have > 1000:"},
+		{"store_open.go", "case have > newest:", "case have > 100000:"},
 		{"store_open.go", "if have == len(files) {", "if have >= len(files) {"},
 	},
 	"a database is made in its own place": {
@@ -182,6 +182,26 @@ var weaknesses = map[string][]edit{
 	}
 `, `	_ = w.exec("COMMIT")
 `},
+	},
+	"a message for the shop is queued after the answer": {
+		{"store_payment.go", "		return more(t, n)\n", `		go func() {
+			time.Sleep(20 * time.Millisecond)
+			_ = s.write(context.Background(), s.clicks, func(t *tx) error { return more(t, n) })
+		}()
+		return nil
+`},
+	},
+	"a migration is not one transaction": {
+		{"store_open.go", `	if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`,
+			`	if i > 0 {
+			for _, s := range []string{"COMMIT; BEGIN IMMEDIATE;" + mark + "COMMIT", string(text), "BEGIN"} {
+				if _, err := w.conn.ExecContext(w.ctx, s); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`},
 	},
 	"a message is committed before its commission": {
 		{"store_payment.go", `	txn, err = t.settle(n.TxnID, txn, position)

@@ -3,7 +3,9 @@ package faulttest
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +52,7 @@ func TestDowngrade(t *testing.T) {
 	needs(t, "sqlite3")
 	for name, want := range map[string]int{"": 78, "a newer schema is taken for ours": 0} {
 		s, _ := books(t, binaryNamed(t, name), 4, stopped)
-		bump := "PRAGMA user_version = 2"
+		bump := "PRAGMA user_version = 1000"
 		if out, err := exec.Command("sqlite3", s.database(), bump).CombinedOutput(); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
@@ -117,6 +119,79 @@ func TestKilledWhileMakingControl(t *testing.T) {
 	weak := binaryNamed(t, "a database is made in its own place")
 	for n := 1; n < 10; n++ {
 		if wrong, _ := killedWhileMaking(t, weak, "pwrite64", n); wrong != "" {
+			return
+		}
+	}
+	t.Error("nothing was found")
+}
+
+// killedWhileUpgrading has a command killed at its nth such system call while it brings a database of
+// an older hissa up to date: "" when a second command then finds whole books.
+func killedWhileUpgrading(t *testing.T, binary, old, call string, n int) (wrong string, reached bool) {
+	t.Helper()
+	text, err := os.ReadFile(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, l := emptyShop(t, binary, t.TempDir()), newLedger()
+	s.write("hissa.db", string(text))
+	under := []string{"strace", "-D", "-f", "-o", s.file("strace.log"), "-e", "trace=" + call,
+		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, n)}
+	_, code := s.runs(under, "key", "add", "first")
+	if said, again := s.hissa("key", "add", "second"); again != 0 {
+		return said, code == -1
+	}
+	if said, again := s.hissa("verify"); again != 0 {
+		return said, code == -1
+	}
+	p := s.start()
+	p.payAtOnce(l, 2)
+	p.stop()
+	if lost := s.check(l).lost; len(lost) > 0 {
+		return fmt.Sprint("lost ", lost), code == -1
+	}
+	return "", code == -1
+}
+
+// Killed at every system call with which a database of any older hissa is brought up to date.
+func TestKilledWhileUpgrading(t *testing.T) {
+	t.Parallel()
+	needs(t, "strace")
+	databases, err := filepath.Glob("../testdata/databases/*.db")
+	if err != nil || len(databases) == 0 {
+		t.Fatal("no older databases", err)
+	}
+	kills := 0
+	for _, old := range databases {
+		for _, call := range []string{"openat", "fsync", "fdatasync", "ftruncate", "pwrite64"} {
+			for n := 1; ; n++ {
+				wrong, reached := killedWhileUpgrading(t, hissa(t), old, call, n)
+				if wrong != "" {
+					t.Errorf("%s, killed at %s %d: %s", filepath.Base(old), call, n, wrong)
+				}
+				if !reached {
+					break
+				}
+				if kills++; call == "pwrite64" || call == "openat" {
+					n += cycles(5, 0)
+				}
+			}
+		}
+	}
+	t.Logf("%d kills", kills)
+	if kills < 5 {
+		t.Error("hardly anything was killed")
+	}
+}
+
+// The control: the number of the schema is written before its tables.
+func TestKilledWhileUpgradingControl(t *testing.T) {
+	t.Parallel()
+	needs(t, "strace")
+	weak := binaryNamed(t, "a migration is not one transaction")
+	for n := 1; n < 30; n++ {
+		wrong, _ := killedWhileUpgrading(t, weak, "../testdata/databases/schema-1.db", "pwrite64", n)
+		if wrong != "" {
 			return
 		}
 	}

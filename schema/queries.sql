@@ -578,3 +578,80 @@ SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
  WHERE at >= ?
    AND at < ?
  ORDER BY seq;
+
+-- Messages for the shop.
+
+-- name: queue-forward
+-- A repeat changes nothing, unless the message was given up: then its tries begin anew.
+INSERT INTO forwards (at, subject, digest, content_type, body, tries, next_at, said, ended_at)
+VALUES (?1, ?2, ?3, ?4, ?5, 0, ?1, '', NULL)
+    ON CONFLICT (digest) DO UPDATE
+   SET subject  = excluded.subject,
+       tries    = 0,
+       next_at  = excluded.next_at,
+       ended_at = NULL
+ WHERE next_at IS NULL
+   AND body IS NOT NULL;
+
+-- name: count-refused-forwards
+SELECT count(*)
+  FROM forwards
+ WHERE subject = ''
+   AND next_at IS NOT NULL;
+
+-- name: due-forwards
+SELECT id, content_type, body, tries
+  FROM forwards
+ WHERE next_at <= ?
+ ORDER BY next_at, id
+ LIMIT ?;
+
+-- name: forward-taken
+UPDATE forwards
+   SET body     = NULL,
+       tries    = tries + 1,
+       next_at  = NULL,
+       said     = ?,
+       ended_at = ?
+ WHERE id = ?;
+
+-- name: forward-failed
+-- Without a next time it is given up; its body stays.
+UPDATE forwards
+   SET tries    = tries + 1,
+       next_at  = ?2,
+       said     = ?1,
+       ended_at = CASE WHEN ?2 IS NULL THEN ?3 END
+ WHERE id = ?4;
+
+-- name: forget-forwards
+DELETE FROM forwards
+ WHERE ended_at < ?;
+
+-- name: try-forwards-again
+-- What was given up begins anew.
+UPDATE forwards
+   SET tries    = 0,
+       next_at  = ?,
+       ended_at = NULL
+ WHERE next_at IS NULL
+   AND body IS NOT NULL;
+
+-- name: count-changes
+SELECT changes();
+
+-- name: forwards-standing
+-- How many wait, since when the first of them does, how many were given up, and what came of the
+-- last try of one that was not taken.
+SELECT coalesce(sum(next_at IS NOT NULL), 0),
+       coalesce(min(CASE WHEN next_at IS NOT NULL THEN at END), 0),
+       coalesce(sum(next_at IS NULL AND body IS NOT NULL), 0),
+       coalesce((SELECT said FROM forwards WHERE body IS NOT NULL AND said <> '' ORDER BY id LIMIT 1), '')
+  FROM forwards
+ WHERE body IS NOT NULL;
+
+-- name: forwards-about
+SELECT at, tries, next_at, said, ended_at, body IS NULL
+  FROM forwards
+ WHERE subject = ?
+ ORDER BY id;
