@@ -213,6 +213,11 @@ func TestReadmeConfiguration(t *testing.T) {
 	if len(faults) > 0 || c.Replica.Place == nil || c.Alerts.URL == "" {
 		t.Errorf("with a copy and alerts it is %+v, with the faults:\n%v", c, faults)
 	}
+	forward := strings.Replace(config, "[paytm]\n", blocks(t, "toml forward")[0]+"\n", 1)
+	c, faults = parseConfig("README.md", []byte(forward), "/etc/hissa", false)
+	if len(faults) > 0 || c.Paytm.Forward == nil {
+		t.Errorf("with the shop's handler it is %+v, with the faults:\n%v", c, faults)
+	}
 	both := strings.TrimSpace(blocks(t, "toml key")[0])
 	one := regexp.MustCompile("(?m)^merchant_key .*$")
 	changed := one.ReplaceAllString(config, both)

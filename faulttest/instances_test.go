@@ -141,8 +141,10 @@ func killedWhileUpgrading(t *testing.T, binary, old, call string, n int) (wrong 
 	if said, again := s.hissa("key", "add", "second"); again != 0 {
 		return said, code == -1
 	}
-	if said, again := s.hissa("verify"); again != 0 {
-		return said, code == -1
+	for _, args := range [][]string{{"verify"}, {"replay", "-forwards"}} { // which needs the newest table
+		if said, again := s.hissa(args...); again != 0 {
+			return said, code == -1
+		}
 	}
 	p := s.start()
 	p.payAtOnce(l, 2)
@@ -219,7 +221,11 @@ func lookedAt(t *testing.T, binary string, rounds int) (findings, int) {
 	t.Helper()
 	s, l := newShop(t, binary), newLedger()
 	for range rounds {
-		p := s.start()
+		p := s.launch()
+		if !p.ready() {
+			p.end()
+			return findings{disorder: p.log()}, l.count()
+		}
 		ctx, stop := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		looks := fromOutside(ctx, s)
 		p.load(ctx, l, 4).Wait()

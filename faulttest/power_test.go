@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"hash/maphash"
 	"maps"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -266,6 +268,9 @@ func (c *cutter) isNew(state map[string][]byte, acks int) bool {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	for _, name := range slices.Sorted(maps.Keys(state)) {
+		if name == headFile {
+			continue // it has as many states again, and nothing depends on them
+		}
 		fmt.Fprint(&h, name, len(state[name]), acks)
 		_, _ = h.Write(state[name])
 	}
@@ -293,7 +298,28 @@ func (s powerState) look(dir string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return books.missing(s.acked)
+	if wrong := books.missing(s.acked); wrong != "" {
+		return wrong
+	}
+	return books.refused(s.files[headFile])
+}
+
+// headFile is where hissa remembers, beside the database, how far the books had come.
+const headFile = "hissa.db-head"
+
+// refused says whether hissa would take these books for older ones: what the file beside them
+// remembers is never ahead of what was on the disk. A torn file says nothing.
+func (b bookRows) refused(remembered []byte) string {
+	line, _, _ := strings.Cut(string(remembered), "\n")
+	i := strings.LastIndexByte(line, ' ')
+	var seq int64
+	if i < 0 || fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(line[:i]))) != line[i+1:] {
+		return ""
+	}
+	if _, err := fmt.Sscanf(line, "fact %d", &seq); err == nil && seq > b.head {
+		return fmt.Sprintf("the books end at fact %d, and fact %d is remembered", b.head, seq)
+	}
+	return ""
 }
 
 // lay makes a folder hold the files of a state. It writes over those of the state before, which
