@@ -249,7 +249,7 @@ func believe(p *Position, a *Answer, ps []Notification) {
 	case !known(func(n Notification) bool { return n.Amount == a.Amount && n.inRupees() }):
 		p.Confirmation = waiting
 		p.Conflict = fmt.Sprintf("Paytm's API says %s, no message does", money(a.Amount, "INR"))
-	case !known(func(n Notification) bool { return n.OrderID == a.OrderID }):
+	case !known(func(n Notification) bool { return n.OrderID == a.OrderID || n.OrderID == "" }):
 		p.Confirmation = waiting
 		p.Conflict = fmt.Sprintf("Paytm's API says order %s, no message does", a.OrderID)
 	default:
@@ -269,7 +269,7 @@ func asks(t *Terms, p *Position) bool {
 
 // confirmationNeeded: always, unless the program waives it and some success carries only
 // documented names. Field names are not signed, so an unknown one may be a message cut up by a
-// stranger. A payment that only failed earns nothing and needs no word.
+// stranger; and one that names no order can only be found by its TXNID. A payment that only failed earns nothing and needs no word.
 func confirmationNeeded(p *Position, ps []Notification, asked bool) bool {
 	if p.Status == "failed" && p.Conflict == "" {
 		return false
@@ -278,7 +278,7 @@ func confirmationNeeded(p *Position, ps []Notification, asked bool) bool {
 		return true
 	}
 	return !slices.ContainsFunc(ps, func(n Notification) bool {
-		return n.Status == "success" && n.Unknown == ""
+		return n.Status == "success" && n.Unknown == "" && n.OrderID != ""
 	})
 }
 

@@ -11,19 +11,26 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"hissa/paytm"
 )
 
 const (
-	askers     = 4                // questions to the API at once
-	askTimeout = 20 * time.Second // for one question
+	askers     = 4                     // questions to the API at once
+	askEvery   = 20 * time.Millisecond // between the beginnings of two
+	askTimeout = 20 * time.Second      // for one question
+	askNobody  = 15 * time.Minute      // the longest that Paytm can have us wait with all questions
+	aroundPaid = 24 * time.Hour        // how far from its time a payment is looked for in the list
 )
 
 // asker is what confirmation needs of Paytm's API.
 type asker interface {
 	OrderStatus(ctx context.Context, orderID string) (*paytm.Answer, error)
+	LinkTransactions(ctx context.Context, link string) ([]paytm.Listed, error)
+	Orders(ctx context.Context, kind paytm.ListKind, from, to time.Time,
+		each func(paytm.Listed) error) error
 }
 
 // keyring asks by one merchant key after the other until an answer is signed: while a key is being
@@ -32,12 +39,50 @@ type keyring []*paytm.Client
 
 // OrderStatus is that of paytm.Client.
 func (k keyring) OrderStatus(ctx context.Context, orderID string) (*paytm.Answer, error) {
-	newest, failed := k[0].OrderStatus(ctx, orderID)
-	if failed == nil && newest.Signed || !keyMayBeWrong(failed) {
+	return byAnyKey(k, func(c *paytm.Client) (*paytm.Answer, bool, error) {
+		a, err := c.OrderStatus(ctx, orderID)
+		return a, err == nil && a.Signed, err
+	})
+}
+
+// LinkTransactions is that of paytm.Client.
+func (k keyring) LinkTransactions(ctx context.Context, link string) ([]paytm.Listed, error) {
+	return byAnyKey(k, func(c *paytm.Client) ([]paytm.Listed, bool, error) {
+		rows, err := c.LinkTransactions(ctx, link)
+		return rows, err == nil && allSigned(rows), err
+	})
+}
+
+// Orders is that of paytm.Client, with all rows read before the first is handed over.
+func (k keyring) Orders(
+	ctx context.Context, kind paytm.ListKind, from, to time.Time, each func(paytm.Listed) error,
+) error {
+	rows, err := byAnyKey(k, func(c *paytm.Client) (rows []paytm.Listed, signed bool, err error) {
+		err = c.Orders(ctx, kind, from, to, func(row paytm.Listed) error {
+			rows = append(rows, row)
+			return nil
+		})
+		return rows, err == nil && allSigned(rows), err
+	})
+	for _, row := range rows {
+		if err == nil {
+			err = each(row)
+		}
+	}
+	return err
+}
+
+func allSigned(rows []paytm.Listed) bool {
+	return !slices.ContainsFunc(rows, func(row paytm.Listed) bool { return !row.Signed })
+}
+
+func byAnyKey[A any](k keyring, ask func(*paytm.Client) (answer A, signed bool, err error)) (A, error) {
+	newest, signed, failed := ask(k[0])
+	if signed || !keyMayBeWrong(failed) {
 		return newest, failed
 	}
 	for _, older := range k[1:] {
-		if a, err := older.OrderStatus(ctx, orderID); err == nil && a.Signed {
+		if a, signed, err := ask(older); err == nil && signed {
 			return a, nil
 		}
 	}
@@ -60,14 +105,23 @@ type confirmer struct {
 	mid    string
 	log    *slog.Logger
 	counts *counters
+
+	mu    sync.Mutex
+	next  time.Time // when the next question may begin
+	quiet time.Time // until when Paytm wants to hear none
 }
 
 // run asks until ctx ends, then waits for the questions in flight.
 func (c *confirmer) run(ctx context.Context) {
 	questions := schedule[Poll]{
 		what: "questions to Paytm", atOnce: askers, wake: c.store.wake, log: c.log,
-		due: c.store.DuePolls,
-		id:  func(p Poll) int64 { return p.Txn },
+		due: func(ctx context.Context, limit int) ([]Poll, error) {
+			if c.resting() {
+				return nil, nil
+			}
+			return c.store.DuePolls(ctx, limit)
+		},
+		id: func(p Poll) int64 { return p.Txn },
 		do: func(ctx context.Context, p Poll) {
 			err := recovered(func() error { return c.ask(ctx, p) })
 			if err != nil && ctx.Err() == nil {
@@ -91,36 +145,152 @@ func (c *confirmer) putOff(ctx context.Context, p Poll, cause error) {
 	}
 }
 
-// ask puts the question for every order that the transaction's messages name, and
-// books the answers.
+// ask puts the question for all that the transaction's messages name, and books the answers. A link's
+// payments are asked for by the link, as Paytm has it; if that settles nothing, and for all others, by
+// the order; and those that name no order, as at a static QR code, are looked for in the list.
 func (c *confirmer) ask(ctx context.Context, p Poll) error {
 	var answers []Answer
 	var failed error
-	for _, order := range p.Orders {
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		a, err := c.api.OrderStatus(asking, order)
-		cancel()
+	note := func(asked string, a Answer, err error) {
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil // stopping: the question stays on the schedule
-			}
 			c.counts.unanswered.Add(1)
-			c.log.Warn("Paytm's API gave no answer", "order", order, "cause", err.Error())
+			c.rest(err)
+			c.log.Warn("Paytm's API gave no answer", "order", asked, "cause", err.Error())
 			failed = err
-			continue
+			return
 		}
 		c.counts.answered.Add(1)
-		answers = append(answers, c.answer(p.TxnID, order, a))
-	}
-	for _, a := range answers {
+		answers = append(answers, a)
 		c.log.Info("Paytm's API answered", "txn", p.TxnID, "order", a.Asked,
 			"result", a.Result, "definite", a.Definite, "amount", max(a.Amount, 0))
 	}
-	settled := slices.ContainsFunc(answers, func(a Answer) bool { return a.Definite })
-	if failed != nil && !settled {
+	settled := func() bool {
+		return slices.ContainsFunc(answers, func(a Answer) bool { return a.Definite })
+	}
+	for _, link := range p.Links {
+		a, err := c.askLink(ctx, p, link)
+		note("link "+link, a, err)
+	}
+	for _, order := range p.Orders {
+		if len(p.Links) > 0 && settled() {
+			break
+		}
+		a, err := c.askOrder(ctx, p, order)
+		note(order, a, err)
+	}
+	if p.NoOrder && !settled() {
+		a, err := c.askList(ctx, p)
+		note("list", a, err)
+	}
+	if ctx.Err() != nil {
+		return nil // stopping: the question stays on the schedule
+	}
+	if failed != nil && !settled() {
 		return c.store.PollFailed(ctx, p, failed.Error(), wait(p.Tries, failed))
 	}
 	return c.store.RecordAnswers(ctx, p, answers)
+}
+
+// turn waits until a question may begin, and bounds it.
+func (c *confirmer) turn(ctx context.Context) (context.Context, context.CancelFunc) {
+	c.mu.Lock()
+	now := time.Now()
+	at := c.next
+	if at.Before(now) {
+		at = now
+	}
+	c.next = at.Add(askEvery)
+	c.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(at.Sub(now)):
+	}
+	return context.WithTimeout(ctx, askTimeout)
+}
+
+// resting reports whether Paytm wants to hear no question now.
+func (c *confirmer) resting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.quiet)
+}
+
+// rest heeds an answer that asks for fewer questions: it is meant for all of them.
+func (c *confirmer) rest(err error) {
+	var api *paytm.APIError
+	if !errors.As(err, &api) || api.Status != http.StatusTooManyRequests {
+		return
+	}
+	until := time.Now().Add(min(max(api.RetryAfter, time.Second), askNobody))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if until.After(c.quiet) {
+		c.quiet = until
+	}
+}
+
+func (c *confirmer) askOrder(ctx context.Context, p Poll, order string) (Answer, error) {
+	ctx, cancel := c.turn(ctx)
+	defer cancel()
+	a, err := c.api.OrderStatus(ctx, order)
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.answer(p.TxnID, order, a), nil
+}
+
+func (c *confirmer) askLink(ctx context.Context, p Poll, link string) (Answer, error) {
+	ctx, cancel := c.turn(ctx)
+	defer cancel()
+	rows, err := c.api.LinkTransactions(ctx, link)
+	if err != nil {
+		return Answer{}, err
+	}
+	asked := Answer{Asked: "link " + link, Result: "unknown", Amount: -1}
+	for _, row := range rows {
+		if row.TxnID == p.TxnID {
+			return fromList(asked.Asked, row), nil
+		}
+	}
+	return asked, nil
+}
+
+// askList looks for the TXNID among all payments around its time.
+func (c *confirmer) askList(ctx context.Context, p Poll) (Answer, error) {
+	ctx, cancel := c.turn(ctx)
+	defer cancel()
+	answer := Answer{Asked: "list of " + p.PaidAt.In(ist).Format(time.DateOnly), Result: "unknown", Amount: -1}
+	from, to := p.PaidAt.Add(-aroundPaid), p.PaidAt.Add(aroundPaid)
+	err := c.api.Orders(ctx, paytm.ListPayments, from, to, func(row paytm.Listed) error {
+		if row.TxnID == p.TxnID && !row.Refund {
+			answer = fromList(answer.Asked, row)
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// fromList makes an answer of a row of one of Paytm's lists. It is definite when it is signed and final.
+func fromList(asked string, row paytm.Listed) Answer {
+	a := Answer{
+		Asked: asked, PaidAt: row.At, Result: resultOf(row.Result), TxnID: row.TxnID, OrderID: row.OrderID,
+		Amount: row.Amount, Reference: row.Reference, Text: "in Paytm's list",
+	}
+	a.Definite = row.Signed && (a.Result == "failed" || a.Result == "success" && a.Amount >= 0)
+	return a
+}
+
+// resultOf translates Paytm's word for how a payment stands.
+func resultOf(word string) string {
+	switch word {
+	case "TXN_SUCCESS":
+		return "success"
+	case "TXN_FAILURE":
+		return "failed"
+	case "PENDING":
+		return "pending"
+	}
+	return "unknown"
 }
 
 // wait is the backoff, spread by a fifth so that questions don't come in waves;
@@ -138,20 +308,11 @@ func wait(tries int, err error) time.Duration {
 // answer translates Paytm's answer. It is definite only when it is signed, final, and about this
 // very transaction and order: an unknown order or another TXNID is nothing known, not a denial.
 func (c *confirmer) answer(txnID, asked string, a *paytm.Answer) Answer {
-	result := "unknown"
-	switch a.Result {
-	case "TXN_SUCCESS":
-		result = "success"
-	case "TXN_FAILURE":
-		result = "failed"
-	case "PENDING":
-		result = "pending"
-	}
 	definite := a.Definite() && a.TxnID == txnID && a.OrderID == asked &&
 		(a.MID == "" || a.MID == c.mid) &&
 		(a.Currency == "" || a.Currency == "INR")
 	return Answer{
-		Asked: asked, PaidAt: a.PaidAt, Result: result, TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount,
+		Asked: asked, PaidAt: a.PaidAt, Result: resultOf(a.Result), TxnID: a.TxnID, OrderID: a.OrderID, Amount: a.Amount,
 		Reference: a.Reference, POS: a.PosID, Code: a.Code, Text: a.Text, Definite: definite,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -243,6 +244,126 @@ func TestEveryOrderGetsItsTurn(t *testing.T) {
 	}
 	if len(orders) != 2*ordersAtOnce+2 || !orders["genuine"] {
 		t.Errorf("asked about %v", orders)
+	}
+}
+
+// A payment link's payments are asked for by the link. Where that API knows nothing of one, as of an
+// invoice's, or gives no answer, the order is asked for.
+func TestPaymentLinksAreAskedByLink(t *testing.T) {
+	c := openConfirmation(t)
+	pay := c.paytm.Pay("LINK-1", 100000)
+	c.arrives(c.paytm.LinkPayment(pay, "2048"))
+	c.round()
+	if got := c.story(pay.TxnID); got.Txn.Confirmation != agreed || len(got.Facts.Answers) != 1 ||
+		got.Facts.Answers[0].Asked != "link 2048" {
+		t.Errorf("%+v", got.Facts.Answers)
+	}
+	if n := c.paytm.Asked("LINK-1"); n != 0 {
+		t.Errorf("the order was asked about %d times", n)
+	}
+
+	// The link's list has another amount: a conflict like any other.
+	other := c.paytm.Pay("LINK-2", 100000)
+	c.paytm.SetAPI(paytmtest.APIFaults{Contradict: map[string]paytmtest.Contradiction{
+		other.TxnID: {Amount: 70000}}})
+	c.arrives(c.paytm.LinkPayment(other, "2048"))
+	c.round()
+	if got := c.story(other.TxnID); !strings.Contains(got.Txn.Conflict, "Paytm's API says ₹700.00") {
+		t.Errorf("%+v", got.Txn)
+	}
+	c.paytm.SetAPI(paytmtest.APIFaults{})
+
+	// A reference that only looks like a link's leads to the order.
+	third := c.paytm.Pay("LINK-3", 100000, paytmtest.Reference("LI_12ab"))
+	c.arrives(c.paytm.PaymentForm(third))
+	fourth := c.paytm.Pay("LINK-4", 100000, paytmtest.Reference("LI_9"))
+	m := c.paytm.PaymentForm(fourth)
+	fourth.Reference = "" // the list of link 9 does not have it
+	c.arrives(m)
+	c.round()
+	for _, pay := range []*paytmtest.Payment{third, fourth} {
+		if got := c.story(pay.TxnID); got.Txn.Confirmation != agreed {
+			t.Errorf("%s: %+v", pay.OrderID, got.Facts.Answers)
+		}
+	}
+}
+
+// A payment at a static QR code names no order. It is found in Paytm's list by its TXNID; where it is
+// not, a person decides.
+func TestWithoutAnOrder(t *testing.T) {
+	c := openConfirmation(t)
+	qr := func(opts ...paytmtest.Option) (*paytmtest.Payment, paytmtest.Message) {
+		opts = append(opts, paytmtest.At(noon), paytmtest.Reference("ASHA"))
+		pay := c.paytm.Pay("", 100000, opts...)
+		return pay, c.paytm.PaymentForm(pay)
+	}
+	pay, m := qr()
+	c.arrives(m)
+	if got := c.earned(pay.TxnID); got != "ASHA 100.00 held period unconfirmed" {
+		t.Errorf("before the question: %s", got)
+	}
+	c.round()
+	if got := c.earned(pay.TxnID); got != "ASHA 100.00 held period" {
+		t.Errorf("after it: %s, %+v", got, c.story(pay.TxnID).Facts.Answers)
+	}
+
+	lost, m := qr()
+	c.paytm.SetAPI(paytmtest.APIFaults{Contradict: map[string]paytmtest.Contradiction{
+		lost.TxnID: {Unknown: true}}})
+	c.arrives(m)
+	for range 20 {
+		c.round()
+		c.wait(8 * time.Hour)
+	}
+	if got := c.earned(lost.TxnID); got != "ASHA 100.00 held period unconfirmed" {
+		t.Errorf("one that Paytm's list lacks: %s", got)
+	}
+	if err := c.decides(lost.TxnID, Decision{Agree: true, Reason: "in the settlement"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.earned(lost.TxnID); got != "ASHA 100.00 held period" {
+		t.Errorf("after a person's word: %s", got)
+	}
+}
+
+// With confirm = false a payment without an order waits all the same: nothing else ties it to a sale.
+func TestWithoutAnOrderIsAlwaysConfirmed(t *testing.T) {
+	terms := testTerms()
+	terms.Confirm = false
+	b := openBooks(t, terms)
+	b.partner("ASHA")
+	b.send(payment("T1", "", referring("ASHA")))
+	b.send(payment("T2", "2", referring("ASHA")))
+	wantEarned(b, "T1", "ASHA 100.00 held period unconfirmed")
+	wantEarned(b, "T2", "ASHA 100.00 held period")
+}
+
+// When Paytm asks for fewer questions, all of them wait, and are put later.
+func TestTooManyQuestions(t *testing.T) {
+	c := openConfirmation(t)
+	c.setClock(time.Now)
+	c.paytm.SetAPI(paytmtest.APIFaults{RateLimit: 3})
+	var pays []*paytmtest.Payment
+	for i := range 8 {
+		pays = append(pays, c.pays(fmt.Sprint(i)))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); c.c.run(ctx) }()
+	defer func() { stop(); <-stopped }()
+	for until := time.Now().Add(patience + 30*time.Second); ; time.Sleep(50 * time.Millisecond) {
+		left := slices.ContainsFunc(pays, func(pay *paytmtest.Payment) bool {
+			return c.story(pay.TxnID).Txn.Confirmation != agreed
+		})
+		if !left {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("not all are confirmed")
+		}
+	}
+	if n := c.paytm.Calls(); n > 2*len(pays)+8 {
+		t.Errorf("%d questions for %d payments at three a second", n, len(pays))
 	}
 }
 

@@ -185,8 +185,12 @@ func (s *Story) tellPayment(w io.Writer) {
 			mode = " by " + modeWords(n.Mode)
 		}
 	}
-	fmt.Fprintf(w, "Payment %s\n  %s for order %s, %s%s on %s.\n",
-		t.TxnID, money(t.Amount, t.Currency), t.OrderID, verb, mode, clock(t.PaidAt))
+	order := "for order " + t.OrderID
+	if t.OrderID == "" {
+		order = "without an order of the shop's"
+	}
+	fmt.Fprintf(w, "Payment %s\n  %s %s, %s%s on %s.\n",
+		t.TxnID, money(t.Amount, t.Currency), order, verb, mode, clock(t.PaidAt))
 	if t.Refunded > 0 {
 		fmt.Fprintf(w, "  %s of it went back to the customer.\n", money(t.Refunded, t.Currency))
 	}
@@ -318,7 +322,11 @@ func (s *Story) tellAnswers(w io.Writer) {
 		} else if a.Result == "pending" {
 			said = "pending"
 		}
-		fmt.Fprintf(tw, "  %s\torder %s\t%s\t%s\n", clock(a.At), a.Asked, said, a.Text)
+		asked := a.Asked
+		if !strings.HasPrefix(asked, "link ") && !strings.HasPrefix(asked, "list of ") {
+			asked = "order " + asked
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\t%s\n", clock(a.At), asked, said, a.Text)
 	}
 	tw.Flush()
 	fmt.Fprintln(w)

@@ -166,7 +166,7 @@ func TestAPoisonousOrder(t *testing.T) {
 }
 
 // pickyAPI refuses the odd order and knows the other.
-type pickyAPI struct{}
+type pickyAPI struct{ asker }
 
 func (pickyAPI) OrderStatus(_ context.Context, order string) (*paytm.Answer, error) {
 	if order != "1" {

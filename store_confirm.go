@@ -44,13 +44,17 @@ func (t *tx) askAtOnce(txn *transaction, p Position) error {
 // ordersAtOnce is how many orders one question names. A genuine payment has one, a conflict two.
 const ordersAtOnce = 8
 
-// Poll is a transaction to ask about, with the orders that its messages name, ordersAtOnce at most.
+// Poll is a transaction to ask about, with the orders and payment links that its messages name,
+// ordersAtOnce of each at most.
 type Poll struct {
-	Txn    int64
-	TxnID  string
-	Orders []string
-	Tries  int
-	next   int64 // when it was to be asked: a message that came since has moved it
+	Txn     int64
+	TxnID   string
+	PaidAt  time.Time
+	Orders  []string
+	Links   []string // numbers of payment links and invoices
+	NoOrder bool     // a message names none
+	Tries   int
+	next    int64 // when it was to be asked: a message that came since has moved it
 }
 
 // DuePolls returns up to limit transactions to ask about now, the longest waiting first.
@@ -60,7 +64,9 @@ func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 		due := args{s.now().UnixMilli(), limit}
 		err := r.each(q("due-polls"), due, func(scan func(...any) error) error {
 			var p Poll
-			err := scan(&p.Txn, &p.TxnID, &p.Tries, &p.next)
+			var paid int64
+			err := scan(&p.Txn, &p.TxnID, &p.Tries, &p.next, &paid)
+			p.PaidAt = fromMillis(&paid)
 			polls = append(polls, p)
 			return err
 		})
@@ -78,10 +84,23 @@ func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 }
 
 func (r rows) ordersToAsk(p *Poll) error {
-	return r.each(q("orders-to-ask"), args{p.TxnID, ordersAtOnce}, func(scan func(...any) error) error {
+	err := r.each(q("orders-to-ask"), args{p.TxnID, ordersAtOnce}, func(scan func(...any) error) error {
 		var order string
 		err := scan(&order)
+		if order == "" {
+			p.NoOrder = true
+			return err
+		}
 		p.Orders = append(p.Orders, order)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.each(q("links-to-ask"), args{p.TxnID, ordersAtOnce}, func(scan func(...any) error) error {
+		var link string
+		err := scan(&link)
+		p.Links = append(p.Links, link)
 		return err
 	})
 }

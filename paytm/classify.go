@@ -202,7 +202,7 @@ func (e *Envelope) Classify() Message {
 	}
 	r.message = Message{Kind: r.row.kind, Type: r.row.name, Why: r.row.why}
 	if r.row.read == nil {
-		r.identify(optional, nameTxn, optional)
+		r.identify(optional, optional, nameTxn, optional)
 		return r.message
 	}
 	r.row.read(r)
@@ -435,10 +435,10 @@ func (r *reading) label(n names) string {
 }
 
 // identify reads which payment the message belongs to, and what names the transaction.
-func (r *reading) identify(d demand, txn names, txnDemand demand) {
-	r.message.MID = r.id(nameMID, d, "_-")
-	r.message.OrderID = r.id(nameOrder, d, "_-@.=")
-	r.message.TxnID = r.id(txn, txnDemand, "_-@.=")
+func (r *reading) identify(mid, order demand, txn names, d demand) {
+	r.message.MID = r.id(nameMID, mid, "_-")
+	r.message.OrderID = r.id(nameOrder, order, "_-@.=")
+	r.message.TxnID = r.id(txn, d, "_-@.=")
 	r.message.SubscriptionID = r.id(nameSubs, optional, "_-@.=")
 }
 
@@ -475,8 +475,9 @@ func (r *reading) paidAt() time.Time {
 	return time.Time{}
 }
 
+// readPayment reads a payment. One at a static QR code has no order of the shop's.
 func readPayment(r *reading) {
-	r.identify(required, nameTxn, required)
+	r.identify(required, optional, nameTxn, required)
 	r.circumstances()
 	name, txnType, _ := r.take(nameType, optional)
 	if txnType == "PREAUTH" || txnType == "RELEASE" {
@@ -513,7 +514,7 @@ func (r *reading) status() Status {
 }
 
 func readEncrypted(r *reading) {
-	r.identify(optional, nameTxn, optional)
+	r.identify(optional, optional, nameTxn, optional)
 	r.complain("the payment is encrypted (ENC_DATA), and Paytm does not publish how: " +
 		"ask Paytm to switch the encryption of webhooks off")
 }
@@ -546,7 +547,7 @@ func readOlderRefund(r *reading) {
 // refund reads all of a refund but its event. The webhook for an accepted one states no MID.
 func (r *reading) refund() {
 	m := &r.message
-	r.identify(optional, nameTxn, required)
+	r.identify(optional, optional, nameTxn, required)
 	m.RefundID = r.id(nameRefund, required, "_-@.=")
 	m.RefundAmount = r.positive(nameRefundAmount)
 	m.RefundTotal, _ = r.amount(nameRefundTotal, optional)
@@ -556,7 +557,7 @@ func (r *reading) refund() {
 
 func readDispute(r *reading) {
 	m := &r.message
-	r.identify(optional, nameDisputedTxn, required)
+	r.identify(optional, optional, nameDisputedTxn, required)
 	m.DisputeID = r.id(nameDispute, required, "_-@.=")
 	m.DisputeAmount = r.positive(nameDisputeAmount)
 	m.Amount, _ = r.amount(nameDisputedSum, optional)

@@ -341,8 +341,6 @@ func TestReview(t *testing.T) {
 		{"MID", "", "MID is missing"},
 		{"MID", "a b", `MID "a b" is not usable as an id`},
 		{"MID", "shop.in", "not usable"},
-		{"ORDERID", "", "ORDERID is missing"},
-		{"ORDERID", "null", "ORDERID is missing"},
 		{"ORDERID", strings.Repeat("9", 65), "not usable"},
 		{"ORDERID", "a\u200bb", "not usable"},
 		{"ORDERID", "<b>", "not usable"},
@@ -384,6 +382,12 @@ func TestReview(t *testing.T) {
 		if got.Kind != paytm.Payment || !strings.Contains(got.Review, test.want) ||
 			strings.Contains(got.Review, "; ") {
 			t.Errorf("%s %q: %q, want %q", test.name, test.value, got.Review, test.want)
+		}
+	}
+	// A static QR code has no order of the shop's.
+	for _, none := range []string{"", "null"} {
+		if got := parse(t, form(with(payment, "ORDERID", none))).Classify(); got.Review != "" || got.OrderID != "" {
+			t.Errorf("ORDERID %q: %+v", none, got)
 		}
 	}
 	got := parse(t, form(with(payment, "TXNDATETIME", "", "TXNDATE", "2026|01"))).Classify()

@@ -2,6 +2,7 @@ package paytm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,11 +20,18 @@ const (
 	StagingURL    = "https://securestage.paytmpayments.com"
 )
 
-const (
-	statusPath    = "/v3/order/status"
-	maxAnswer     = 256 << 10
-	answerTimeout = 15 * time.Second
-)
+// api is one of Paytm's APIs.
+type api struct {
+	name  string // in errors
+	path  string
+	token string // head.tokenType; "" for none
+	most  int    // bytes of an answer
+}
+
+// With a tokenType or a timestamp in head some merchants get error 227 from the status API.
+var statusAPI = api{"status API", "/v3/order/status", "", 256 << 10}
+
+const answerTimeout = 15 * time.Second
 
 // Client asks Paytm's API about one merchant's orders.
 type Client struct {
@@ -64,13 +72,16 @@ var ErrSignature = errors.New("the signature of Paytm's answer does not fit the 
 
 // APIError is an answer of Paytm's API that tells nothing about an order.
 type APIError struct {
+	API        string        // which, such as "status API"
 	Status     int           // of HTTP
 	RetryAfter time.Duration // how long Paytm asks to wait; 0 when it does not say
 	Problem    string        // what is wrong and what to do
+
+	reply []byte
 }
 
 func (e *APIError) Error() string {
-	text := fmt.Sprintf("Paytm's status API answered HTTP %d: %s", e.Status, e.Problem)
+	text := fmt.Sprintf("Paytm's %s answered HTTP %d: %s", cmp.Or(e.API, "API"), e.Status, e.Problem)
 	if e.RetryAfter > 0 {
 		text += fmt.Sprintf(" (asked to wait %s)", e.RetryAfter)
 	}
@@ -81,46 +92,63 @@ func (e *APIError) Error() string {
 // no readable answer, ErrSignature when the answer's signature is wrong, and else one of the
 // network or the context. An answer without a signature is returned with Signed false.
 func (c *Client) OrderStatus(ctx context.Context, orderID string) (*Answer, error) {
-	request, err := c.statusRequest(ctx, orderID)
-	if err != nil {
-		return nil, fmt.Errorf("cannot ask Paytm's status API: %w", err)
-	}
-	response, err := c.withoutRedirects().Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("cannot reach Paytm's status API, check network and DNS: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return nil, refusal(response)
-	}
-	reply, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return nil, fmt.Errorf("the answer of Paytm's status API broke off, ask again: %w", err)
-	}
-	answer, err := c.read(reply)
-	if err != nil {
-		if !errors.Is(err, ErrSignature) {
-			err = &APIError{Status: response.StatusCode, Problem: "the answer is not readable, " +
-				"check that api_url is Paytm's and not a proxy's: " + err.Error()}
-		}
-		return nil, err
-	}
-	answer.Date, _ = http.ParseTime(response.Header.Get("Date"))
-	return answer, nil
-}
-
-// statusRequest signs the exact text of body. Head holds the signature alone: with a tokenType or
-// a timestamp some merchants get error 227.
-func (c *Client) statusRequest(ctx context.Context, orderID string) (*http.Request, error) {
-	body, err := json.Marshal(struct {
+	envelope, date, err := c.ask(ctx, statusAPI, struct {
 		MID     string `json:"mid"`
 		OrderID string `json:"orderId"`
 	}{c.MID, orderID})
 	if err != nil {
 		return nil, err
 	}
-	text := fmt.Appendf(nil, `{"head":{"signature":"%s"},"body":%s}`, c.Key.SignText(body), body)
-	url := strings.TrimRight(c.BaseURL, "/") + statusPath
+	answer := envelope.answer()
+	answer.Signed = envelope.Checksum != ""
+	answer.Date = date
+	return answer, nil
+}
+
+// ask puts a signed question and returns the answer, proven if it is signed, and its Date header.
+func (c *Client) ask(ctx context.Context, to api, question any) (*Envelope, time.Time, error) {
+	var never time.Time
+	request, err := c.request(ctx, to, question)
+	if err != nil {
+		return nil, never, fmt.Errorf("cannot ask Paytm's %s: %w", to.name, err)
+	}
+	response, err := c.withoutRedirects().Do(request)
+	if err != nil {
+		return nil, never, fmt.Errorf("cannot reach Paytm's %s, check network and DNS: %w", to.name, err)
+	}
+	defer response.Body.Close()
+	reply, err := io.ReadAll(io.LimitReader(response.Body, int64(to.most)+1))
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return nil, never, refusal(to, response, reply)
+	}
+	if err != nil {
+		return nil, never, fmt.Errorf("the answer of Paytm's %s broke off, ask again: %w", to.name, err)
+	}
+	envelope, err := c.read(to, reply)
+	if err != nil {
+		if !errors.Is(err, ErrSignature) {
+			err = &APIError{API: to.name, Status: response.StatusCode, Problem: "the answer is not " +
+				"readable, check that api_url is Paytm's and not a proxy's: " + err.Error()}
+		}
+		return nil, never, err
+	}
+	date, _ := http.ParseTime(response.Header.Get("Date"))
+	return envelope, date, nil
+}
+
+// request signs the exact text of body. Head holds the signature, and what kind it is where the API
+// asks for that.
+func (c *Client) request(ctx context.Context, to api, question any) (*http.Request, error) {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return nil, err
+	}
+	token := ""
+	if to.token != "" {
+		token = fmt.Sprintf(`"tokenType":"%s",`, to.token)
+	}
+	text := fmt.Appendf(nil, `{"head":{%s"signature":"%s"},"body":%s}`, token, c.Key.SignText(body), body)
+	url := strings.TrimRight(c.BaseURL, "/") + to.path
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
 	if err == nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -142,9 +170,9 @@ func (c *Client) withoutRedirects() *http.Client {
 }
 
 // read takes an answer apart and proves it, if it is signed.
-func (c *Client) read(reply []byte) (*Answer, error) {
-	if len(reply) > maxAnswer {
-		return nil, fmt.Errorf("it has more than %d KiB", maxAnswer>>10)
+func (c *Client) read(from api, reply []byte) (*Envelope, error) {
+	if len(reply) > from.most {
+		return nil, fmt.Errorf("it has more than %d KiB", from.most>>10)
 	}
 	envelope, err := Parse(reply)
 	if err != nil {
@@ -156,15 +184,13 @@ func (c *Client) read(reply []byte) (*Answer, error) {
 	if envelope.Checksum != "" && !envelope.Verify(c.Key) {
 		return nil, ErrSignature
 	}
-	answer := envelope.answer()
-	answer.Signed = envelope.Checksum != ""
-	return answer, nil
+	return envelope, nil
 }
 
 // answer reads the fields of an answer. Like in a message, what is unusable counts as absent.
 func (e *Envelope) answer() *Answer {
 	r := &reading{envelope: e}
-	r.identify(optional, nameTxn, optional)
+	r.identify(optional, optional, nameTxn, optional)
 	r.circumstances()
 	a := &Answer{
 		MID: r.message.MID, OrderID: r.message.OrderID, TxnID: r.message.TxnID,
@@ -174,18 +200,26 @@ func (e *Envelope) answer() *Answer {
 	if paise, err := ParseAmount(nameAmount.value(e)); err == nil {
 		a.Amount = paise
 	}
-	if info := e.content.member("resultInfo"); info != nil {
-		result := info.fields(false)
-		a.Result = result.Get("resultStatus")
-		a.Code = result.Get("resultCode")
-		a.Text = result.Get("resultMsg")
-	}
+	a.Result, a.Code, a.Text = e.resultInfo()
 	return a
 }
 
+// resultInfo is the outcome that every answer of Paytm's states; the link API calls its words
+// resultMessage.
+func (e *Envelope) resultInfo() (status, code, text string) {
+	info := e.content.member("resultInfo")
+	if info == nil {
+		return "", "", ""
+	}
+	fields := info.fields(false)
+	text = fields.Get("resultMsg")
+	return fields.Get("resultStatus"), fields.Get("resultCode"), cmp.Or(text, fields.Get("resultMessage"))
+}
+
 // refusal says what an answer outside 2xx means for the operator.
-func refusal(response *http.Response) *APIError {
-	failure := &APIError{Status: response.StatusCode, RetryAfter: retryAfter(response.Header)}
+func refusal(from api, response *http.Response, reply []byte) *APIError {
+	failure := &APIError{API: from.name, Status: response.StatusCode,
+		RetryAfter: retryAfter(response.Header), reply: reply}
 	switch code := response.StatusCode; {
 	case code >= 300 && code <= 399:
 		failure.Problem = "a redirect, which is not followed: check api_url"

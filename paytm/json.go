@@ -201,6 +201,22 @@ func (r *jsonReader) array(depth int) error {
 	}
 }
 
+// elements reads the values of an array that was read before. Readers of a message need none of
+// them, so an array's node keeps only where it stands.
+func elements(array []byte) (list []node, err error) {
+	r := &jsonReader{text: string(array), at: 1}
+	for r.skipSpace(); !r.accept(']'); r.skipSpace() {
+		n, err := r.value(1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, n)
+		r.skipSpace()
+		r.accept(',')
+	}
+	return list, nil
+}
+
 func (r *jsonReader) word() (kind, error) {
 	for _, known := range []struct {
 		word string

@@ -389,7 +389,7 @@ SELECT next_at, error
  WHERE txn = ?;
 
 -- name: due-polls
-SELECT p.txn, t.txn_id, p.tries, p.next_at
+SELECT p.txn, t.txn_id, p.tries, p.next_at, t.paid_at
   FROM polls p
   JOIN transactions t ON t.id = p.txn
  WHERE p.next_at <= ?
@@ -409,6 +409,25 @@ SELECT n.order_id
              FROM answers a
             WHERE a.about = ?1
               AND a.asked = n.order_id),
+       min(n.seq)
+ LIMIT ?2;
+
+-- name: links-to-ask
+-- The numbers of the payment links and invoices that the messages of a transaction name, in the same
+-- turn.
+SELECT substr(n.reference, instr(n.reference, '_') + 1) AS link
+  FROM notifications n
+ WHERE n.subject = ?1
+   AND n.kind = 'payment'
+   AND n.unusable = ''
+   AND (n.reference GLOB 'LI_[0-9]*' OR n.reference GLOB 'INV_[0-9]*')
+   AND substr(n.reference, instr(n.reference, '_') + 1) NOT GLOB '*[^0-9]*'
+   AND length(n.reference) <= 22
+ GROUP BY link
+ ORDER BY (SELECT coalesce(max(a.seq), 0)
+             FROM answers a
+            WHERE a.about = ?1
+              AND a.asked = 'link ' || link),
        min(n.seq)
  LIMIT ?2;
 

@@ -70,53 +70,201 @@ const statusPath = "/v3/order/status"
 // maxQuestion bounds a request; a real one has about 250 bytes.
 const maxQuestion = 64 << 10
 
-// Handler serves the Transaction Status API, POST /v3/order/status, from the books.
+// The lists.
+const (
+	linkPath   = "/link/fetchTransaction"
+	ordersPath = "/merchant-passbook/search/list/order/v2"
+)
+
+// Handler serves Paytm's API from the books: the status of an order, the payments of a link, and the
+// list of all orders.
 func (p *Paytm) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+statusPath, p.serveStatus)
+	mux.Handle("POST "+statusPath, p.serving(p.answerStatus))
+	mux.Handle("POST "+linkPath, p.serving(p.answerLink))
+	mux.Handle("POST "+ordersPath, p.serving(p.answerOrders))
 	return mux
 }
 
-func (p *Paytm) serveStatus(w http.ResponseWriter, r *http.Request) {
-	faults, limited := p.arrive()
-	if faults.Slow > 0 {
-		select {
-		case <-time.After(faults.Slow):
-		case <-r.Context().Done():
+// question is what a client asks, its signature proven.
+type question struct {
+	head, body map[string]json.RawMessage
+	faults     APIFaults
+}
+
+// text is a member that must be a JSON string.
+func (q *question) text(name string) string {
+	var text string
+	_ = json.Unmarshal(q.body[name], &text) // of another kind: ""
+	return text
+}
+
+// number is a member that must be a JSON number.
+func (q *question) number(name string) int {
+	var n int
+	_ = json.Unmarshal(q.body[name], &n) // of another kind: 0
+	return n
+}
+
+// serving does what all APIs have in common: faults, the form of a question, its signature and MID.
+func (p *Paytm) serving(answer func(*question) (object, Contradiction)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		faults, limited := p.arrive()
+		if faults.Slow > 0 {
+			select {
+			case <-time.After(faults.Slow):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		if faults.intervene(w, limited) {
 			return
 		}
+		if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != jsonType {
+			http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
+			return
+		}
+		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
+		if err != nil {
+			http.Error(w, "Bad Request", http.StatusBadRequest)
+			return
+		}
+		var asked struct {
+			Head map[string]json.RawMessage
+			Body json.RawMessage // its bytes as they came: those are signed
+		}
+		q := &question{faults: faults}
+		var signature string
+		if json.Unmarshal(text, &asked) != nil || json.Unmarshal(asked.Body, &q.body) != nil {
+			p.answer(w, result("U", "0007", "Invalid request"), false, false)
+			return
+		}
+		q.head = asked.Head
+		_ = json.Unmarshal(q.head["signature"], &signature)
+		switch {
+		case !p.Key().VerifyText(asked.Body, signature):
+			p.answer(w, result("TXN_FAILURE", "330", "Checksum provided is invalid"), false, false)
+		case q.text("mid") != p.mid:
+			p.answer(w, result("TXN_FAILURE", "335", "Mid is invalid"), false, false)
+		default:
+			body, lie := answer(q)
+			p.answer(w, body, !faults.Unsigned && !lie.Unsigned,
+				faults.WrongSignature || lie.WrongSignature)
+		}
+	})
+}
+
+func (p *Paytm) answerStatus(q *question) (object, Contradiction) {
+	return p.look(q.text("orderId"), q.faults)
+}
+
+// answerLink lists the payments of a link. As from the real one, a link id in quotes and a head
+// without its tokenType are refused.
+func (p *Paytm) answerLink(q *question) (object, Contradiction) {
+	link := string(q.body["linkId"])
+	switch _, err := strconv.ParseInt(link, 10, 64); {
+	case string(q.head["tokenType"]) != `"AES"`:
+		return result("FAILED", "5029", "Invalid tokenType"), Contradiction{}
+	case err != nil:
+		return result("FAILED", "5001", "invalid link id"), Contradiction{}
 	}
-	if faults.intervene(w, limited) {
-		return
+	rows := p.listed(q, func(pay *Payment) bool {
+		return pay.Reference == "LI_"+link || pay.Reference == "INV_"+link
+	}, linkRow)
+	rows = page(rows, q.number("pageNo"), q.number("pageSize"))
+	if len(rows) == 0 {
+		return result("FAILED", "404", "Data Not Found"), Contradiction{}
 	}
-	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media != jsonType {
-		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
-		return
+	return append(result("SUCCESS", "200", "Success"), member{"orders", rows}), Contradiction{}
+}
+
+// answerOrders lists the payments, or the refunds, of a period of 30 days at most.
+func (p *Paytm) answerOrders(q *question) (object, Contradiction) {
+	const layout = "2006-01-02T15:04:05-07:00"
+	from, err := time.Parse(layout, q.text("fromDate"))
+	to, err2 := time.Parse(layout, q.text("toDate"))
+	if err != nil || err2 != nil || to.Sub(from) > 30*24*time.Hour {
+		return result("FAILURE", "400", "Invalid date range"), Contradiction{}
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
-	if err != nil {
-		http.Error(w, "Bad Request", http.StatusBadRequest)
-		return
+	within := func(at time.Time) bool { return !at.Before(from) && at.Before(to) }
+	var rows []object
+	if q.text("orderSearchType") == "REFUND" {
+		rows = p.refundRows(within)
+	} else {
+		rows = p.listed(q, func(pay *Payment) bool {
+			return pay.Status == paytm.Success && within(pay.PaidAt)
+		}, orderRow)
 	}
-	var question struct {
-		Head struct{ Signature string }
-		Body json.RawMessage // its bytes as they came: those are signed
+	rows = page(rows, q.number("pageNumber"), q.number("pageSize"))
+	return append(result("SUCCESS", "200", "Success"), member{"orders", rows}), Contradiction{}
+}
+
+// listed makes rows of the payments on the books, as the faults have them.
+func (p *Paytm) listed(
+	q *question, wanted func(*Payment) bool, row func(*Payment) object,
+) (rows []object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pay := range p.payments {
+		lie := q.faults.Contradict[pay.TxnID]
+		if lie.Unknown {
+			continue
+		}
+		seen := *pay
+		lie.apply(&seen)
+		if wanted(&seen) {
+			rows = append(rows, row(&seen))
+		}
 	}
-	var asked struct{ MID, OrderID string }
-	if json.Unmarshal(text, &question) != nil || json.Unmarshal(question.Body, &asked) != nil {
-		p.answer(w, result("U", "0007", "Invalid request"), false, false)
-		return
+	return rows
+}
+
+func (p *Paytm) refundRows(within func(time.Time) bool) (rows []object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pay := range p.payments {
+		for _, r := range pay.Refunds {
+			if r.Event != paytm.Refused && within(r.At) {
+				rows = append(rows, object{
+					{"merchantOrderId", pay.OrderID}, {"txnId", pay.TxnID}, {"refundId", r.ID},
+					{"refId", r.RefID}, {"amount", paytm.FormatAmount(r.Amount)},
+					{"orderType", "REFUND"}, {"orderCompletedTime", second(r.At)},
+					{"orderSearchStatus", "SUCCESS"},
+				})
+			}
+		}
 	}
-	switch {
-	case !p.Key().VerifyText(question.Body, question.Head.Signature):
-		p.answer(w, result("TXN_FAILURE", "330", "Checksum provided is invalid"), false, false)
-	case asked.MID != p.mid:
-		p.answer(w, result("TXN_FAILURE", "335", "Mid is invalid"), false, false)
-	default:
-		body, lie := p.look(asked.OrderID, faults)
-		p.answer(w, body, !faults.Unsigned && !lie.Unsigned,
-			faults.WrongSignature || lie.WrongSignature)
+	return rows
+}
+
+// linkRow is a row of the link API, whose amount is a number and whose status has a word of its own.
+func linkRow(pay *Payment) object {
+	words := map[paytm.Status]string{
+		paytm.Success: "SUCCESS", paytm.Failed: "FAILED", paytm.Pending: "PENDING",
 	}
+	return object{
+		{"txnId", pay.TxnID}, {"orderId", pay.OrderID}, {"mercUniqRef", pay.Reference},
+		{"orderStatus", words[pay.Status]},
+		{"txnAmount", json.Number(paytm.FormatAmount(pay.Amount))},
+		{"orderCreatedTime", second(pay.PaidAt)}, {"customerId", pay.CustID},
+	}
+}
+
+// orderRow is a row of the order list.
+func orderRow(pay *Payment) object {
+	return object{
+		{"merchantOrderId", pay.OrderID}, {"txnId", pay.TxnID},
+		{"amount", paytm.FormatAmount(pay.Amount)}, {"payMode", pay.Mode},
+		{"orderCreatedTime", second(pay.PaidAt)}, {"orderCompletedTime", second(pay.PaidAt)},
+		{"orderSearchStatus", "SUCCESS"},
+	}
+}
+
+// page cuts one page out, of 20 rows at most, which is what Paytm's page on the list says.
+func page(rows []object, number, size int) []object {
+	size = min(max(size, 1), 20)
+	from := min((max(number, 1)-1)*size, len(rows))
+	return rows[from:min(from+size, len(rows))]
 }
 
 // arrive counts a request, and tells which faults it meets and whether it is one too many.
