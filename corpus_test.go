@@ -497,9 +497,9 @@ func (g *siege) judge(h hostile) {
 	g.answers[h.kind][a.status]++
 }
 
-// genuine delivers twenty payments a second until the siege ends.
+// genuine delivers a hundred payments a second until the siege ends.
 func (g *siege) genuine() {
-	every := time.NewTicker(50 * time.Millisecond)
+	every := time.NewTicker(10 * time.Millisecond)
 	defer every.Stop()
 	for {
 		select {
@@ -580,9 +580,10 @@ func (g *siege) memory() int {
 	return kib
 }
 
-// mayGrow is how much more memory Hissa may hold after the corpus: what the caches of the database and
-// the garbage of a moment take. A body that stays behind would be far more.
-const mayGrow = 64 << 10 // KiB
+// mayGrow is how much more memory Hissa may hold after the corpus: what the caches of the database
+// come to and the garbage of a moment. It was 20 MB after 14,000 requests, 58 MB after 110,000, and
+// no more after 200,000.
+const mayGrow = 96 << 10 // KiB
 
 func (g *siege) afterwards(t *testing.T, before int) {
 	if after := g.memory(); after > before+mayGrow {
