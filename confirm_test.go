@@ -367,6 +367,30 @@ func TestTooManyQuestions(t *testing.T) {
 	}
 }
 
+// A crowd of forged orders before the payment's own message does not outlast the questions: those
+// never asked about are asked about without waiting for the ladder.
+func TestNoCrowdOfOrdersHidesThePaidOne(t *testing.T) {
+	c := openConfirmation(t)
+	c.bind(Order{ID: "genuine", Promo: "ASHA10"})
+	pay := c.paytm.Pay("genuine", 100000)
+	for i := range (len(ladder) + 2) * ordersAtOnce {
+		c.deliver(payment(pay.TxnID, fmt.Sprint("0-", i)))
+	}
+	c.arrives(c.paytm.PaymentForm(pay))
+	for range len(ladder) + 3 {
+		c.round()
+		c.wait(time.Second)
+	}
+	if got := c.paytm.Asked("genuine"); got != 1 {
+		t.Errorf("asked %d times about the order that was paid", got)
+	}
+	c.wantState(pay.TxnID, agreed)
+	c.wait(time.Hour)
+	if n := c.round(); n != 0 {
+		t.Errorf("asked again %d times after the answer", n)
+	}
+}
+
 // The worker asks at most four questions at once, and one that hangs holds up nothing else.
 func TestQuestionsAreBounded(t *testing.T) {
 	b := openBooks(t, testTerms())

@@ -5,6 +5,7 @@ package main
 // makes a missing tool a failure.
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -62,6 +63,9 @@ type aShop struct {
 	config string // path of the configuration
 	url    string // where Hissa listens
 	key    string // of scope orders
+
+	process *os.Process  // hissa serve
+	log     bytes.Buffer // what it said since it began to serve; to be read when it has ended
 }
 
 // openShop serves until the test ends. publicURL is what the shop's configuration says.
@@ -103,13 +107,14 @@ func (s *aShop) serve(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	s.process = command.Process
 	said := waitFor(t, log, "msg=serving listen=", "\n")
 	_, rest, _ := strings.Cut(said, "msg=serving listen=")
 	s.url = "http://" + strings.Fields(rest)[0]
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		_, _ = io.Copy(io.Discard, log)
+		_, _ = io.Copy(&s.log, log)
 	}()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
@@ -590,6 +595,38 @@ func TestProxiesInFrontOfHissa(t *testing.T) {
 				paytmtest.Message{ContentType: "text/plain", Body: make([]byte, maxBody+1)})
 			if status != http.StatusRequestEntityTooLarge || said != `{"error":"too large"}` {
 				t.Errorf("a body that is too large is answered %d %s", status, said)
+			}
+		})
+	}
+}
+
+// A sender that closes its own direction once the request is out hears what Hissa answers, and
+// never an empty 200 of the proxy's for what Hissa may not have stored.
+func TestProxiesWaitForHissasAnswer(t *testing.T) {
+	for name := range proxies {
+		t.Run(name, func(t *testing.T) {
+			s := openShop(t, "https://localhost")
+			d := through(name)(t, s)
+			for i := range 50 {
+				m := s.paytm.PaymentForm(s.paytm.Pay(fmt.Sprint(i), 149900, paytmtest.Reference("ASHA")))
+				conn, err := d.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "%s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+					webhookLine, m.ContentType, len(m.Body), m.Body)
+				if err := conn.(*tls.Conn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said, _ := io.ReadAll(answer.Body)
+				if strings.TrimSpace(string(said)) != `{"result":"credited"}` {
+					t.Fatalf("message %d is answered %d %q", i, answer.StatusCode, said)
+				}
 			}
 		})
 	}

@@ -450,10 +450,21 @@ Example:  hissa serve -config /etc/hissa/shop.toml`,
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		log := slog.New(slog.NewTextHandler(c.stderr, nil))
+		log := slog.New(logTo(c.stderr))
 		slog.SetDefault(log)
 		return serve(ctx, config, *isNew, log)
 	},
+}
+
+// logTo is the log's form. Of the control characters slog escapes all but DEL, and journalctl shows
+// nothing of a line that has one: a stranger could hide what he did.
+func logTo(w io.Writer) slog.Handler {
+	return slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindString {
+			a.Value = slog.StringValue(strings.ReplaceAll(a.Value.String(), "\x7f", `\x7f`))
+		}
+		return a
+	}})
 }
 
 // serve runs until ctx ends.

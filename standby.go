@@ -58,7 +58,7 @@ Example:  hissa standby -config /etc/hissa/shop.toml
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		log := slog.New(slog.NewTextHandler(c.stderr, nil))
+		log := slog.New(logTo(c.stderr))
 		slog.SetDefault(log)
 		if _, err := os.Stat(config.Database); errors.Is(err, fs.ErrNotExist) {
 			promoted, err := standBy(ctx, config, log)

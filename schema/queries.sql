@@ -431,6 +431,19 @@ SELECT substr(n.reference, instr(n.reference, '_') + 1) AS link
        min(n.seq)
  LIMIT ?2;
 
+-- name: count-unasked-orders
+-- How many orders that the messages of a transaction name were never asked about.
+SELECT count(DISTINCT n.order_id)
+  FROM notifications n
+ WHERE n.subject = ?1
+   AND n.kind = 'payment'
+   AND n.unusable = ''
+   AND n.order_id <> ''
+   AND NOT EXISTS (SELECT 1
+                     FROM answers a
+                    WHERE a.about = ?1
+                      AND a.asked = n.order_id);
+
 -- name: overdue-polls
 SELECT count(*), coalesce(min(next_at), 0)
   FROM polls;
