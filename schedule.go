@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -24,19 +25,27 @@ type schedule[W any] struct {
 
 // run works until ctx ends, then waits for what is under way.
 func (s *schedule[W]) run(ctx context.Context) {
-	var busy sync.Map // by id
+	var mu sync.Mutex
+	begun := map[int64]bool{} // by id: true while it is being done
 	var wg sync.WaitGroup
 	free := make(chan struct{}, s.atOnce)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	defer wg.Wait()
 	for {
+		// What ends while the list is read may stand in it as if it had not; what ended before can't.
+		mu.Lock()
+		maps.DeleteFunc(begun, func(_ int64, busy bool) bool { return !busy })
+		mu.Unlock()
 		list, err := s.due(ctx, 4*s.atOnce)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("the schedule of "+s.what+" can't be read", "cause", err.Error())
 		}
 		for _, work := range list {
-			if _, already := busy.LoadOrStore(s.id(work), true); already {
+			mu.Lock()
+			_, already := begun[s.id(work)]
+			mu.Unlock()
+			if already {
 				continue
 			}
 			select {
@@ -44,9 +53,15 @@ func (s *schedule[W]) run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			}
+			mu.Lock()
+			begun[s.id(work)] = true
+			mu.Unlock()
 			wg.Go(func() {
-				defer func() { busy.Delete(s.id(work)); <-free }()
 				s.do(ctx, work)
+				mu.Lock()
+				begun[s.id(work)] = false
+				mu.Unlock()
+				<-free
 			})
 		}
 		if len(list) == 4*s.atOnce {
