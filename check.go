@@ -52,6 +52,7 @@ Example:  hissa check -live`,
 		k.replica(ctx)
 		k.api(ctx)
 		k.forward(ctx)
+		k.reconciliation(ctx)
 		if *live {
 			k.live(ctx)
 		}
@@ -217,14 +218,54 @@ func (k *checker) forward(ctx context.Context) {
 	}
 }
 
-// readForwards looks at the queue without bringing the database up to date.
+// complete is how much of Paytm's list the books should have had, in percent.
+const complete = 99
+
+// reconciliation tells what the last comparison with Paytm's list came to.
+func (k *checker) reconciliation(ctx context.Context) {
+	if !k.config.Reconcile.Daily {
+		return
+	}
+	const what = "Paytm's list"
+	last, err := readStanding(k.config, func(s *Store) (*Reconciliation, error) {
+		return s.LastReconciliation(ctx)
+	})
+	if err != nil || last == nil {
+		k.ok(what, "was not compared with the books yet: serve does it daily")
+		return
+	}
+	told := "on " + day(last.At) + " " + last.told()
+	switch {
+	case last.Error != "":
+		k.fault(what, "could not be read on "+day(last.At)+": "+last.Error, "hissa reconcile tries again; if "+
+			"Paytm has not opened its order list to the MID, ask it to, or set reconcile.daily = false and "+
+			"give hissa reconcile Paytm's report now and then")
+	case k.now().Sub(last.At) > 2*sweepEvery:
+		k.fault(what, "was last compared with the books on "+day(last.At), "start hissa serve, which "+
+			"does it daily, or hissa reconcile -from "+last.At.In(ist).Format(time.DateOnly))
+	case last.Completeness() < complete:
+		k.fault(what, told, "messages get lost on their way here: hissa check -live tries the way, "+
+			"Paytm's dashboard shows the webhook URL; what was missing is booked")
+	case last.Unlisted > 0:
+		k.fault(what, told, "hissa reconcile names the payments that Paytm does not list")
+	default:
+		k.ok(what, told)
+	}
+}
+
+// readForwards looks at the queue.
 func readForwards(ctx context.Context, config *Config) (ForwardsStanding, error) {
+	return readStanding(config, func(s *Store) (ForwardsStanding, error) { return s.Forwards(ctx) })
+}
+
+// readStanding reads the database without bringing it up to date.
+func readStanding[T any](config *Config, read func(*Store) (T, error)) (standing T, err error) {
 	store, err := openReader(config.Database)
 	if err != nil {
-		return ForwardsStanding{}, err
+		return standing, err
 	}
 	defer store.readers.Close()
-	return store.Forwards(ctx)
+	return read(store)
 }
 
 // standing asks the serve that runs on this machine, if one does, how its copying goes.

@@ -200,6 +200,7 @@ func (r *configReader) read(c *Config) {
 	r.readPaytm(c)
 	r.readAttribution(c)
 	r.readCommission(c)
+	r.readReconcile(c)
 	r.readReplica(c)
 	c.Alerts.URL = option(r, "alerts.url", "", alertURL)
 }
@@ -293,6 +294,14 @@ func (r *configReader) readCommission(c *Config) {
 	}
 	c.Commission.ExcludeTaxBPS = option(r, "commission.exclude_tax", "", parseTax)
 	c.Commission.Hold = option(r, "commission.hold", "14d", period(0))
+}
+
+func (r *configReader) readReconcile(c *Config) {
+	c.Reconcile.Daily = r.flag("reconcile.daily", true)
+	columns := c.reportColumns()
+	for _, thing := range slices.Sorted(maps.Keys(columns)) {
+		*columns[thing] = option(r, "reconcile."+thing, "", parseColumn)
+	}
 }
 
 func (r *configReader) readReplica(c *Config) {

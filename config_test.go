@@ -76,6 +76,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.Attribution.Precedence = []string{"promo", "click", "reference", "customer"}
 	want.Commission.RateBPS = 1000
 	want.Commission.Hold = 14 * 24 * time.Hour
+	want.Reconcile.Daily = true
 	want.Replica.Ack, want.Replica.Away = "local", "refuse"
 	got, faults := parseConfig("hissa.toml", []byte(leastConfig), "/etc/hissa", false)
 	if len(faults) > 0 {
@@ -131,6 +132,11 @@ func TestConfigValues(t *testing.T) {
 			func(c *Config) any { return c.Paytm.Forward }, "https://shop.in/paytm-hook?key=x"},
 		{"paytm", `forward = "http://10.0.0.7:3000/paytm-hook"`,
 			func(c *Config) any { return c.Paytm.Forward }, "http://10.0.0.7:3000/paytm-hook"},
+		{"reconcile", `daily = false`, func(c *Config) any { return c.Reconcile.Daily }, "false"},
+		{"reconcile", `txn_id = "Paytm Txn Id"`,
+			func(c *Config) any { return c.Reconcile.TxnID }, "Paytm Txn Id"},
+		{"reconcile", `refund_id = "Refund Id"`,
+			func(c *Config) any { return *c.reportColumns()["refund_id"] }, "Refund Id"},
 		{"paytm", `order_suffix = "_"`, func(c *Config) any { return c.Paytm.OrderSuffix }, "_"},
 		{"attribution", `window = "365d"`,
 			func(c *Config) any { return c.Attribution.Window }, "8760h0m0s"},
@@ -404,6 +410,8 @@ func TestConfigFaultsPaytm(t *testing.T) {
 		{"paytm", `forward = "https://go.shop.in/webhooks/paytm"`,
 			`5:11: paytm.forward: "go.shop.in" is public_url's host and every message would come ` +
 				`back, write the address of the shop's own handler`},
+		{"reconcile", `amount = "` + strings.Repeat("x", 101) + `"`,
+			`11:10: reconcile.amount: is no name of a column, copy it from the first line of the report`},
 		{"paytm", `forward_refused = true`,
 			`5:19: paytm.forward_refused: has nowhere to hand messages on to, set forward or ` +
 				`leave this out`},

@@ -347,6 +347,14 @@ func shown(text string) string {
 	return strconv.Quote(text)
 }
 
+// parseColumn takes the name of a column as a report has it.
+func parseColumn(text string) (string, error) {
+	if len(text) > 100 {
+		return "", refuse("is no name of a column", "copy it from the first line of the report")
+	}
+	return text, nil
+}
+
 // Where the merchant keys are.
 
 const maxKeys = 3

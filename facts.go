@@ -29,7 +29,7 @@ type Notification struct {
 	Campaign   string
 	Customer   string // our alias of the subscription the message names
 	Mode       string
-	Unknown    string // field names outside the documented list, joined by spaces
+	Unknown    string // field names outside the documented list, joined by spaces; or unsigned
 	RefundID   string
 	Event      string // accepted, succeeded, refused
 	Refund     int64

@@ -197,6 +197,23 @@ type Config struct {
 		Hold time.Duration `toml:"hold"`
 	} `toml:"commission"`
 
+	// Reconcile compares the books with what Paytm lists.
+	Reconcile struct {
+		// Daily asks Paytm once a day for the list of the last three days. Default true.
+		Daily bool `toml:"daily"`
+
+		// The rest are the names of the columns in Paytm's report, for hissa reconcile FILE.csv.
+		// Default "": the names that Paytm's reports are known to have. Case, spaces, hyphens and
+		// underscores make no difference.
+		TxnID    string `toml:"txn_id"`
+		OrderID  string `toml:"order_id"`
+		Amount   string `toml:"amount"` // in rupees
+		Status   string `toml:"status"`
+		Time     string `toml:"time"`
+		Type     string `toml:"type"` // payment or refund
+		RefundID string `toml:"refund_id"`
+	} `toml:"reconcile"`
+
 	// Replica is where the database is copied to while it is written.
 	Replica struct {
 		// Place is nil, the default, for no copy; else "s3://bucket/path?region=ap-south-1", with
@@ -239,7 +256,7 @@ func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
 		explainCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
-		standbyCommand, replayCommand,
+		standbyCommand, replayCommand, reconcileCommand,
 		versionCommand, replicateCommand,
 	}
 }
@@ -548,6 +565,10 @@ func serveOn(
 	background.Go(func() { s.refused.run(asking) })
 	if config.Paytm.Forward != nil {
 		background.Go(func() { newForwarder(s).run(asking) })
+	}
+	if config.Reconcile.Daily {
+		r := &reconciler{config: config, store: store, api: c.api, log: log}
+		background.Go(func() { r.sweepDaily(asking) })
 	}
 	defer func() { stopAsking(); background.Wait() }()
 

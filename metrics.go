@@ -148,6 +148,9 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := s.writeForwards(r.Context(), &b); err != nil {
 		return err
 	}
+	if err := s.writeReconciliation(r.Context(), &b); err != nil {
+		return err
+	}
 	s.writeReplica(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = w.Write([]byte(b.String()))
@@ -224,6 +227,26 @@ func (s *server) writeForwards(ctx context.Context, b *strings.Builder) error {
 	fmt.Fprintf(b, "hissa_forwards_oldest_seconds %g\n", oldest)
 	metric(b, "hissa_forwards_given_up", "gauge", "Messages that the shop never took.")
 	fmt.Fprintf(b, "hissa_forwards_given_up %d\n", f.GivenUp)
+	return nil
+}
+
+// writeReconciliation tells how much of Paytm's list the books had when the two were last compared.
+func (s *server) writeReconciliation(ctx context.Context, b *strings.Builder) error {
+	last, err := s.store.LastReconciliation(ctx)
+	if err != nil || last == nil {
+		return err
+	}
+	if last.Error == "" {
+		metric(b, "hissa_completeness_percent", "gauge",
+			"How much of what Paytm lists the books had as it says.")
+		fmt.Fprintf(b, "hissa_completeness_percent %g\n", last.Completeness())
+		metric(b, "hissa_unlisted", "gauge", "Payments of the books that Paytm's list lacks.")
+		fmt.Fprintf(b, "hissa_unlisted %d\n", last.Unlisted)
+	}
+	metric(b, "hissa_reconciled_ok", "gauge", "1 when the last comparison with Paytm's list came to its end.")
+	fmt.Fprintf(b, "hissa_reconciled_ok %g\n", oneIf(last.Error == ""))
+	metric(b, "hissa_reconciled_age_seconds", "gauge", "How long ago that was.")
+	fmt.Fprintf(b, "hissa_reconciled_age_seconds %g\n", max(0, s.store.now().Sub(last.At).Seconds()))
 	return nil
 }
 

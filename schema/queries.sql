@@ -687,3 +687,24 @@ SELECT at, tries, next_at, said, ended_at, body IS NULL
   FROM forwards
  WHERE subject = ?
  ORDER BY id;
+
+-- name: insert-reconciliation
+INSERT INTO reconciliations (at, from_at, to_at, source, listed, missing, mismatched, unrefunded,
+                             unlisted, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: last-reconciliation
+-- The one that reaches furthest: a person may look at an old month in between.
+SELECT at, from_at, to_at, listed, missing, mismatched, unrefunded, unlisted, error
+  FROM reconciliations
+ WHERE source = ?
+ ORDER BY to_at DESC, id DESC
+ LIMIT 1;
+
+-- name: transactions-paid-between
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ WHERE paid_at >= ?
+   AND paid_at < ?
+ ORDER BY paid_at, txn_id;

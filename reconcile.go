@@ -1,0 +1,443 @@
+package main
+
+// Reconciliation: what Paytm's own list says against what the books have. A webhook that never came, a
+// payment or refund that Paytm knows otherwise, is found and healed through the same door as any
+// message: the row of the list is booked as one, and Paytm's status API is asked as ever.
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"hissa/paytm"
+)
+
+const (
+	sweepBack  = 3 * 24 * time.Hour
+	sweepFresh = 15 * time.Minute // what is younger may still be on its way as a webhook
+	sweepEvery = 24 * time.Hour
+	sweepAgain = 6 * time.Hour   // after one that failed
+	sweepFirst = 5 * time.Minute // after the start
+	sweepLook  = time.Hour
+)
+
+// The kinds of a finding.
+const (
+	findMissing    = "missing"    // Paytm has a payment that the books lack
+	findMismatched = "mismatched" // both have it, and differ
+	findUnrefunded = "unrefunded" // Paytm has given money back that the books do not know of
+	findUnlisted   = "unlisted"   // the books have a payment that Paytm's list lacks
+	findUnreadable = "unreadable" // a row of the list names no TXNID or amount
+)
+
+// Finding is one difference between Paytm's list and the books.
+type Finding struct {
+	Kind    string
+	TxnID   string
+	OrderID string
+	Amount  int64 // as the list has it; as the books have it when that lacks the payment
+	At      time.Time
+	Text    string
+	Healed  string // what booking the row came to; "" when a person has to look
+}
+
+// Reconciliation is what one comparison came to.
+type Reconciliation struct {
+	At         time.Time
+	From, To   time.Time
+	Source     string // Paytm's API, or a file
+	Listed     int64  // payments and refunds in the list
+	Missing    int64
+	Mismatched int64
+	Unrefunded int64
+	Unlisted   int64
+	Error      string // why it did not come to its end
+}
+
+// Completeness is how much of what Paytm lists the books had already, in percent; 100 of nothing.
+func (r Reconciliation) Completeness() float64 {
+	if r.Listed == 0 {
+		return 100
+	}
+	return 100 * float64(r.Listed-r.Missing-r.Mismatched-r.Unrefunded) / float64(r.Listed)
+}
+
+// The sources of a list.
+const (
+	sourceAPI    = "Paytm's list"
+	sourceReport = "the report"
+)
+
+// unsigned stands for the unknown fields of what is booked from a list: no message of Paytm's that
+// carries a checksum, so that nothing is due before the status API has agreed, whatever the program says.
+const unsigned = "(unsigned)"
+
+// reconciler compares on behalf of a shop.
+type reconciler struct {
+	config *Config
+	store  *Store
+	api    asker
+	log    *slog.Logger
+}
+
+// lister hands over every row of a half-open period, payments before refunds; a zero end is open.
+type lister func(ctx context.Context, from, to time.Time, each func(paytm.Listed) error) error
+
+// listFromAPI asks Paytm.
+func (r *reconciler) listFromAPI(
+	ctx context.Context, from, to time.Time, each func(paytm.Listed) error,
+) error {
+	if err := r.api.Orders(ctx, paytm.ListPayments, from, to, each); err != nil {
+		return err
+	}
+	return r.api.Orders(ctx, paytm.ListRefunds, from, to, func(row paytm.Listed) error {
+		row.Refund = true
+		return each(row)
+	})
+}
+
+// compare goes through a list and heals what it can. What it came to is kept, also when it fails.
+func (r *reconciler) compare(
+	ctx context.Context, source string, from, to time.Time, list lister, found func(Finding) error,
+) (Reconciliation, error) {
+	result := Reconciliation{At: r.store.now(), From: from, To: to, Source: source}
+	seen := map[string]bool{}
+	tell := func(f Finding) error {
+		result.count(f)
+		return found(f)
+	}
+	err := list(ctx, from, to, func(row paytm.Listed) error {
+		if row.Result != "" && row.Result != "TXN_SUCCESS" {
+			return nil // no money moved
+		}
+		result.Listed++
+		result.reach(row.At)
+		if row.TxnID == "" || row.Amount < 0 {
+			return tell(Finding{Kind: findUnreadable, OrderID: row.OrderID, At: row.At,
+				Text: fmt.Sprintf("a row without a usable TXNID or amount: %.200s", row.Body)})
+		}
+		f, err := r.judge(ctx, row)
+		if !row.Refund {
+			seen[row.TxnID] = true
+		}
+		if err != nil || f == nil {
+			return err
+		}
+		return tell(*f)
+	})
+	if err == nil && source == sourceAPI {
+		err = r.unlisted(ctx, from, to, seen, tell)
+	}
+	if err != nil {
+		result.Error = err.Error()
+	}
+	return result, errors.Join(err, r.store.RecordReconciliation(ctx, result))
+}
+
+// reach widens a period whose ends nobody gave to a row of it.
+func (r *Reconciliation) reach(at time.Time) {
+	if at.IsZero() || r.Source == sourceAPI {
+		return
+	}
+	if r.From.IsZero() || at.Before(r.From) {
+		r.From = at
+	}
+	if at.After(r.To) {
+		r.To = at
+	}
+}
+
+func (r *Reconciliation) count(f Finding) {
+	switch f.Kind {
+	case findMissing:
+		r.Missing++
+	case findMismatched, findUnreadable:
+		r.Mismatched++
+	case findUnrefunded:
+		r.Unrefunded++
+	case findUnlisted:
+		r.Unlisted++
+	}
+}
+
+// judge compares one row, and heals it; nil when the books say the same.
+func (r *reconciler) judge(ctx context.Context, row paytm.Listed) (*Finding, error) {
+	story, err := r.store.Story(ctx, row.TxnID)
+	switch {
+	case errors.Is(err, errNotFound):
+		story = nil
+	case err != nil:
+		return nil, err
+	}
+	f := &Finding{TxnID: row.TxnID, OrderID: row.OrderID, Amount: row.Amount, At: row.At}
+	if row.Refund {
+		f.Kind, f.Text = findUnrefunded, story.lacksRefund(row)
+	} else {
+		f.Kind, f.Text = story.differs(row)
+	}
+	if f.Text == "" {
+		return nil, nil
+	}
+	if row.Refund && row.RefundID == "" {
+		f.Text += "; Paytm's list names no refund id, so a person has to look"
+		return f, nil
+	}
+	if f.Healed, err = r.store.Receive(ctx, r.notification(row), "", row.Body); f.Healed == "duplicate" {
+		f.Healed = "" // it was booked before, and Paytm's lists differ from what Paytm's API says
+	}
+	return f, err
+}
+
+// differs says how a payment of the list differs from the books, "" when it does not. What a person
+// has decided is not up to a list.
+func (s *Story) differs(row paytm.Listed) (kind, text string) {
+	if s == nil || s.Txn == nil {
+		return findMissing, "no webhook about it is in the books"
+	}
+	t := s.Txn
+	switch {
+	case lastDecision(s.Facts) != nil:
+		return "", ""
+	case t.Confirmation == denied:
+		return findMismatched, "Paytm's status API denied it, Paytm's list has it as a success"
+	case t.Status != "success":
+		return findMismatched, "the books have it as " + t.Status + ", Paytm as a success"
+	case t.Amount != row.Amount:
+		return findMismatched, fmt.Sprintf("the books have %s, Paytm %s", rupees(t.Amount), rupees(row.Amount))
+	case t.OrderID != row.OrderID && t.OrderID != "" && row.OrderID != "":
+		return findMismatched, fmt.Sprintf("the books have order %s, Paytm %s", t.OrderID, row.OrderID)
+	}
+	return "", ""
+}
+
+// lacksRefund says that a refund of the list is not in the books, "" when it is.
+func (s *Story) lacksRefund(row paytm.Listed) string {
+	if s != nil {
+		for _, n := range s.Facts.Notifications {
+			if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" && n.Refund == row.Amount &&
+				(row.RefundID == "" || n.RefundID == row.RefundID) {
+				return ""
+			}
+		}
+		if s.Txn != nil && row.RefundID == "" && s.Txn.Refunded >= row.Amount {
+			return ""
+		}
+	}
+	return fmt.Sprintf("a refund of %s is not in the books", rupees(row.Amount))
+}
+
+// notification makes a message of a row.
+func (r *reconciler) notification(row paytm.Listed) Notification {
+	identity := sha256.Sum256(append([]byte("listed\x00"), row.Body...))
+	n := Notification{
+		Gateway: "paytm", Identity: identity[:], MID: r.config.Paytm.MID,
+		TxnID: row.TxnID, OrderID: row.OrderID, Currency: "INR", Mode: row.Mode,
+	}
+	if row.Refund {
+		n.Kind, n.Type = "refund", "refund in Paytm's list"
+		n.RefundID, n.Event, n.Refund = row.RefundID, "succeeded", row.Amount
+		return n
+	}
+	n.Kind, n.Type, n.Status = "payment", "payment in Paytm's list", "success"
+	n.Amount, n.PaidAt, n.Reference = row.Amount, row.At, row.Reference
+	n.Unknown = unsigned
+	return n
+}
+
+// unlisted finds payments of the books that Paytm's list lacks. What was paid near either end of the
+// time may lie outside of it by Paytm's clock.
+func (r *reconciler) unlisted(
+	ctx context.Context, from, to time.Time, seen map[string]bool, tell func(Finding) error,
+) error {
+	list, err := r.store.PaidBetween(ctx, from.Add(time.Hour), to.Add(-time.Hour))
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if seen[t.TxnID] || t.Status != "success" || t.Confirmation == denied {
+			continue
+		}
+		if err := tell(Finding{Kind: findUnlisted, TxnID: t.TxnID, OrderID: t.OrderID, Amount: t.Amount,
+			At: t.PaidAt, Text: "Paytm's list does not have it"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepDaily compares the last three days with Paytm's list once a day, until ctx ends.
+func (r *reconciler) sweepDaily(ctx context.Context) {
+	look := time.NewTimer(sweepFirst)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		look.Reset(sweepLook)
+		if err := r.sweepWhenDue(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("Paytm's list could not be compared with the books", "cause", err.Error())
+		}
+	}
+}
+
+func (r *reconciler) sweepWhenDue(ctx context.Context) error {
+	last, err := r.store.LastReconciliation(ctx)
+	if err != nil {
+		return err
+	}
+	pause := sweepEvery
+	if last != nil && last.Error != "" {
+		pause = sweepAgain
+	}
+	if last != nil && r.store.now().Sub(last.At) < pause {
+		return nil
+	}
+	to := r.store.now().Add(-sweepFresh)
+	result, err := r.compare(ctx, sourceAPI, to.Add(-sweepBack), to, r.listFromAPI, func(f Finding) error {
+		r.log.Warn("Paytm's list and the books differ", "what", f.Kind, "txn", f.TxnID, "order", f.OrderID,
+			"how", f.Text, "healed", f.Healed)
+		return nil
+	})
+	if err == nil {
+		r.log.Info("Paytm's list was compared with the books", "listed", result.Listed,
+			"complete", fmt.Sprintf("%.2f%%", result.Completeness()))
+	}
+	return err
+}
+
+var reconcileCommand = command{
+	name: "reconcile", config: true, reading: true,
+	usage: "[-from TIME] [-to TIME] [-json] [FILE.csv]",
+	short: "what Paytm says against what the books have; heals what is missing",
+	long: `
+Asks Paytm for its list of successful payments and refunds, of the last three days unless -from
+and -to say otherwise, and compares it with the books. A payment or refund that Paytm has and the
+books lack is booked, through the same door as a webhook and only once; its commission waits for
+Paytm's status API as ever. A difference is booked too, as a conflict that the API settles. What a
+person has to look at is said. serve does this once a day by itself.
+
+With FILE.csv the list is a report downloaded from Paytm's dashboard instead; the names of its
+columns are in the configuration, under [reconcile].
+
+Times are dates in IST, or RFC 3339; -to is not included. What is younger than a quarter of an
+hour is left out unless -to includes it. Paytm's list goes back 18 months. Exit code 1: something
+is left for a person to look at.
+
+Example:  hissa reconcile -from 2026-11-01 -to 2026-12-01`,
+	run: func(c *call) error {
+		from := c.flags.String("from", "", "")
+		to := c.flags.String("to", "", "")
+		if err := c.parse(); err != nil {
+			return err
+		}
+		if len(c.args) > 1 {
+			return usageError{"reconcile takes one file at most"}
+		}
+		return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
+			r := &reconciler{config, store, config.api(), slog.New(slog.DiscardHandler)}
+			return c.reconcile(ctx, r, *from, *to)
+		})
+	},
+}
+
+// span is the period that the command line asks for: of Paytm's list the last three days unless it says
+// otherwise, of a report all of it.
+func (c *call) span(from, to string, now time.Time) (s Span, err error) {
+	if len(c.args) == 0 {
+		s.To = now.Add(-sweepFresh)
+		s.From = s.To.Add(-sweepBack)
+	}
+	given, err := parseWhen("-from", from)
+	until, err2 := parseWhen("-to", to)
+	if err = errors.Join(err, err2); err != nil {
+		return s, usageError{err.Error()}
+	}
+	if !given.IsZero() {
+		s.From = given
+	}
+	if !until.IsZero() {
+		s.To = until
+	}
+	if last := now.Add(time.Second); s.To.After(last) { // Paytm counts in seconds
+		s.To = last
+	}
+	switch {
+	case !s.To.IsZero() && !s.From.Before(s.To):
+		return s, usageError{"-from must be before -to"}
+	case len(c.args) == 0 && s.From.Before(now.Add(-paytm.ListedBack)):
+		return s, usageError{"Paytm's list goes back 18 months: give a later -from, or a report of that time"}
+	}
+	return s, nil
+}
+
+func (c *call) reconcile(ctx context.Context, r *reconciler, from, to string) error {
+	span, err := c.span(from, to, r.store.now())
+	if err != nil {
+		return err
+	}
+	source, list := sourceAPI, lister(r.listFromAPI)
+	if len(c.args) == 1 {
+		if list, err = openReport(c.args[0], r.config); err != nil {
+			return err
+		}
+		source = sourceReport
+	}
+	left := int64(0)
+	result, err := r.compare(ctx, source, span.From, span.To, list, func(f Finding) error {
+		if f.Healed == "" {
+			left++
+		}
+		return c.tellFinding(f)
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.tellReconciliation(result); err != nil || left == 0 {
+		return err
+	}
+	return noError{fmt.Sprintf("%s left for a person to look at", plural(left, "difference"))}
+}
+
+func (c *call) tellFinding(f Finding) error {
+	if c.json {
+		return c.writeJSON(record{
+			{"finding", f.Kind}, {"txn_id", f.TxnID}, {"order_id", f.OrderID}, {"amount", decimal(f.Amount)},
+			{"at", rfc3339(f.At)}, {"text", f.Text}, {"healed", f.Healed},
+		})
+	}
+	healed := "look at it"
+	if f.Healed != "" {
+		healed = "booked: " + f.Healed
+	}
+	_, err := fmt.Fprintf(c.stdout, "%-10s  %s  order %s  %s  %s (%s)\n",
+		f.Kind, f.TxnID, f.OrderID, rupees(f.Amount), f.Text, healed)
+	return err
+}
+
+func (c *call) tellReconciliation(r Reconciliation) error {
+	if c.json {
+		return c.writeJSON(record{
+			{"source", r.Source}, {"from", rfc3339(r.From)}, {"to", rfc3339(r.To)}, {"listed", r.Listed},
+			{"missing", r.Missing}, {"mismatched", r.Mismatched}, {"unrefunded", r.Unrefunded},
+			{"unlisted", r.Unlisted}, {"complete_percent", r.Completeness()},
+		})
+	}
+	when := ""
+	if !r.From.IsZero() {
+		when = " from " + clock(r.From) + " to " + clock(r.To)
+	}
+	_, err := fmt.Fprintf(c.stdout, "By %s%s %s.\n", r.Source, when, r.told())
+	return err
+}
+
+// told is what a comparison came to, in a line.
+func (r Reconciliation) told() string {
+	return fmt.Sprintf("the books had %d of %d payments and refunds (%.2f%%): %d missing, %d mismatched, "+
+		"%d unrefunded; %d unlisted", r.Listed-r.Missing-r.Mismatched-r.Unrefunded, r.Listed, r.Completeness(),
+		r.Missing, r.Mismatched, r.Unrefunded, r.Unlisted)
+}
