@@ -259,7 +259,7 @@ func (c *confirmer) askLink(ctx context.Context, p Poll, link string) (Answer, e
 func (c *confirmer) askList(ctx context.Context, p Poll) (Answer, error) {
 	ctx, cancel := c.turn(ctx)
 	defer cancel()
-	answer := Answer{Asked: "list of " + p.PaidAt.In(ist).Format(time.DateOnly), Result: "unknown", Amount: -1}
+	answer := Answer{Asked: listOf(p.PaidAt), Result: "unknown", Amount: -1}
 	from, to := p.PaidAt.Add(-aroundPaid), p.PaidAt.Add(aroundPaid)
 	err := c.api.Orders(ctx, paytm.ListPayments, from, to, func(row paytm.Listed) error {
 		if row.TxnID == p.TxnID && !row.Refund {
@@ -269,6 +269,9 @@ func (c *confirmer) askList(ctx context.Context, p Poll) (Answer, error) {
 	})
 	return answer, err
 }
+
+// listOf names the list of a day.
+func listOf(at time.Time) string { return "list of " + at.In(ist).Format(time.DateOnly) }
 
 // fromList makes an answer of a row of one of Paytm's lists. It is definite when it is signed and final.
 func fromList(asked string, row paytm.Listed) Answer {

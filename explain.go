@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -51,6 +52,25 @@ func (s *Store) Story(ctx context.Context, txnID string) (*Story, error) {
 	story := &Story{Names: map[string]string{}, Deliveries: map[int64]int64{}}
 	err := s.read(ctx, func(r rows) error { return r.story(story, txnID) })
 	return story, err
+}
+
+// StoriesOfOrder reads what is known about each payment of an order; if there is none, about whatever
+// else Paytm said in an order's name.
+func (s *Store) StoriesOfOrder(ctx context.Context, order string) ([]*Story, error) {
+	var subjects []string
+	err := s.read(ctx, func(r rows) (err error) {
+		subjects, err = r.transactionIDs(q("subjects-of-order"), order)
+		if len(subjects) == 0 && err == nil {
+			subjects, err = r.transactionIDs(q("subjects-naming-order"), order)
+		}
+		return err
+	})
+	var stories []*Story
+	for _, subject := range subjects {
+		story, failed := s.Story(ctx, subject)
+		stories, err = append(stories, story), errors.Join(err, failed)
+	}
+	return stories, err
 }
 
 func (r rows) story(s *Story, txnID string) error {
@@ -156,6 +176,12 @@ func (s *Story) tell(w io.Writer, now time.Time) {
 }
 
 func (s *Story) tellAll(w io.Writer, now time.Time) {
+	if strings.Contains(s.Facts.TxnID, " ") {
+		fmt.Fprintf(w, "%s\n  This is not about one payment.\n\n", s.Facts.TxnID)
+		s.tellMessages(w)
+		s.tellHanded(w)
+		return
+	}
 	if s.Txn == nil {
 		fmt.Fprintf(w, "%s\n  No payment with this TXNID is known; "+
 			"what Paytm said about it waits for the payment.\n\n", s.Facts.TxnID)

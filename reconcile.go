@@ -165,21 +165,18 @@ func (r *Reconciliation) count(f Finding) {
 
 // judge compares one row, and heals it; nil when the books say the same.
 func (r *reconciler) judge(ctx context.Context, row paytm.Listed) (*Finding, error) {
-	story, err := r.store.Story(ctx, row.TxnID)
-	switch {
-	case errors.Is(err, errNotFound):
-		story = nil
-	case err != nil:
+	t, facts, poll, err := r.store.standing(ctx, row.TxnID)
+	if err != nil {
 		return nil, err
 	}
 	f := &Finding{TxnID: row.TxnID, OrderID: row.OrderID, Amount: row.Amount, At: row.At}
 	if row.Refund {
-		f.Kind, f.Text = findUnrefunded, story.lacksRefund(row)
+		f.Kind, f.Text = findUnrefunded, lacksRefund(t, facts, row)
 	} else {
-		f.Kind, f.Text = story.differs(row)
+		f.Kind, f.Text = differs(t, facts, row)
 	}
 	if f.Text == "" {
-		return nil, nil
+		return nil, r.settle(ctx, t, poll, row)
 	}
 	if row.Refund && row.RefundID == "" {
 		f.Text += "; Paytm's list names no refund id, so a person has to look"
@@ -191,15 +188,22 @@ func (r *reconciler) judge(ctx context.Context, row paytm.Listed) (*Finding, err
 	return f, err
 }
 
+// settle takes a signed row for the answer to a question that the status API has not answered: for the
+// second payment of an order, which it never names, or after a time without its signature.
+func (r *reconciler) settle(ctx context.Context, t *transaction, poll Poll, row paytm.Listed) error {
+	if row.Refund || !row.Signed || t.Confirmation != waiting {
+		return nil
+	}
+	return r.store.RecordAnswers(ctx, poll, []Answer{fromList(listOf(row.At), row)})
+}
+
 // differs says how a payment of the list differs from the books, "" when it does not. What a person
 // has decided is not up to a list.
-func (s *Story) differs(row paytm.Listed) (kind, text string) {
-	if s == nil || s.Txn == nil {
-		return findMissing, "no webhook about it is in the books"
-	}
-	t := s.Txn
+func differs(t *transaction, facts Facts, row paytm.Listed) (kind, text string) {
 	switch {
-	case lastDecision(s.Facts) != nil:
+	case t == nil:
+		return findMissing, "no webhook about it is in the books"
+	case lastDecision(facts) != nil:
 		return "", ""
 	case t.Confirmation == denied:
 		return findMismatched, "Paytm's status API denied it, Paytm's list has it as a success"
@@ -214,17 +218,15 @@ func (s *Story) differs(row paytm.Listed) (kind, text string) {
 }
 
 // lacksRefund says that a refund of the list is not in the books, "" when it is.
-func (s *Story) lacksRefund(row paytm.Listed) string {
-	if s != nil {
-		for _, n := range s.Facts.Notifications {
-			if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" && n.Refund == row.Amount &&
-				(row.RefundID == "" || n.RefundID == row.RefundID) {
-				return ""
-			}
-		}
-		if s.Txn != nil && row.RefundID == "" && s.Txn.Refunded >= row.Amount {
+func lacksRefund(t *transaction, facts Facts, row paytm.Listed) string {
+	for _, n := range facts.Notifications {
+		if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" && n.Refund == row.Amount &&
+			(row.RefundID == "" || n.RefundID == row.RefundID) {
 			return ""
 		}
+	}
+	if t != nil && row.RefundID == "" && t.Refunded >= row.Amount {
+		return ""
 	}
 	return fmt.Sprintf("a refund of %s is not in the books", rupees(row.Amount))
 }
@@ -268,7 +270,8 @@ func (r *reconciler) unlisted(
 	return nil
 }
 
-// sweepDaily compares the last three days with Paytm's list once a day, until ctx ends.
+// sweepDaily compares the last three days with Paytm's list once a day, until ctx ends; more days when
+// none of the latest comparisons came to its end.
 func (r *reconciler) sweepDaily(ctx context.Context) {
 	look := time.NewTimer(sweepFirst)
 	defer look.Stop()
@@ -298,7 +301,17 @@ func (r *reconciler) sweepWhenDue(ctx context.Context) error {
 		return nil
 	}
 	to := r.store.now().Add(-sweepFresh)
-	result, err := r.compare(ctx, sourceAPI, to.Add(-sweepBack), to, r.listFromAPI, func(f Finding) error {
+	from, most := to.Add(-sweepBack), to.Add(-paytm.ListedBack)
+	until, err := r.store.SweptUntil(ctx, sweepBack)
+	if err != nil {
+		return err
+	}
+	if !until.IsZero() && until.Add(-sweepBack).Before(from) { // we were down, or Paytm's API was
+		if from = until.Add(-sweepBack); from.Before(most) {
+			from = most
+		}
+	}
+	result, err := r.compare(ctx, sourceAPI, from, to, r.listFromAPI, func(f Finding) error {
 		r.log.Warn("Paytm's list and the books differ", "what", f.Kind, "txn", f.TxnID, "order", f.OrderID,
 			"how", f.Text, "healed", f.Healed)
 		return nil

@@ -142,6 +142,25 @@ func (l lying) Orders(
 	})
 }
 
+// Of two payments of one order the status API names the first alone: the list settles the second.
+func TestReconcileSettlesTheSecondOfAnOrder(t *testing.T) {
+	s, r := comparing(t)
+	for range 2 {
+		s.wants("a payment", s.paytm.PaymentForm(s.paytm.Pay("1", 49900)), 200, "credited")
+	}
+	second := s.paytm.Payments()[1].TxnID
+	s.eventually(t, second, func(story *Story) bool { return len(story.Facts.Answers) > 0 })
+	if story := s.story(second); story.Txn.Confirmation != waiting {
+		t.Errorf("%+v", story.Txn)
+	}
+	if _, found := compared(t, r); len(found) != 0 {
+		t.Errorf("found %q", found)
+	}
+	if story := s.story(second); story.Txn.Confirmation != agreed || story.Poll != nil {
+		t.Errorf("%+v, %+v", story.Txn, story.Poll)
+	}
+}
+
 // A refund that nobody told us of takes its part of the commission back, once.
 func TestReconcileUnrefunded(t *testing.T) {
 	s, r := comparing(t)

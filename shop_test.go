@@ -207,12 +207,15 @@ func (b *books) story(txn string) *Story {
 // earned says in one line what a transaction came to: partner, earned less reversed, state.
 func (b *books) earned(txn string) string {
 	b.Helper()
-	s := b.story(txn)
+	return b.story(txn).earned(b.clockNow())
+}
+
+func (s *Story) earned(now time.Time) string {
 	if s.Commission == nil {
 		return "nobody"
 	}
 	c := s.Commission
-	state, blocks := c.State(b.clockNow())
+	state, blocks := c.State(now)
 	text := fmt.Sprintf("%s %s", c.Partner, decimal(c.Amount))
 	if c.Reversed > 0 {
 		text += " less " + decimal(c.Reversed)

@@ -497,7 +497,13 @@ func (s *Store) read(ctx context.Context, do func(rows) error) (err error) {
 			err = errors.Join(err, end, discard(conn))
 		}
 	}()
-	return do(rows{ctx: ctx, conn: conn})
+	r := rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}
+	defer func() {
+		for _, stmt := range r.stmts {
+			err = errors.Join(err, stmt.Close())
+		}
+	}()
+	return do(r)
 }
 
 // discard keeps a connection from being used again.

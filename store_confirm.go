@@ -5,12 +5,13 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // ladder is when to ask again after an answer that settled nothing, counted from the first
 // receipt: Paytm's own recommendation (its page on late notifications). After the last step the
-// confirmation has expired, and only a new message asks again.
+// confirmation has expired, and only a new message or Paytm's list of orders can still settle it.
 var ladder = []time.Duration{
 	15 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 	48 * time.Hour, 72 * time.Hour,
@@ -24,6 +25,20 @@ func nextStep(first, now time.Time) (at time.Time, ok bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+const (
+	askKnownEvery = 24 * time.Hour
+	askKnownFor   = 30 * 24 * time.Hour
+)
+
+// askKnown is when to ask again once the ladder is at its end, about a payment that Paytm knows and has
+// not answered for under its signature.
+func askKnown(txnID string, first, now time.Time, answers []Answer) (at time.Time, ok bool) {
+	known := slices.ContainsFunc(answers, func(a Answer) bool {
+		return a.TxnID == txnID && (a.Result == "success" || a.Result == "failed")
+	})
+	return now.Add(askKnownEvery), known && now.Sub(first) < askKnownFor
 }
 
 // backoff is how long to wait after tries attempts in a row that brought no answer.
@@ -140,6 +155,9 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		}
 		if unasked > 0 && len(answers) >= len(p.Links)+len(p.Orders) {
 			next, ok = t.now, true // else a crowd of forged orders outlasts the ladder
+		}
+		if !ok {
+			next, ok = askKnown(p.TxnID, txn.FirstAt, t.now, answers)
 		}
 		if final && position.Confirmation != waiting || !ok {
 			return t.exec(q("answered"), txn.ID, p.next)

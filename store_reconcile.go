@@ -35,6 +35,41 @@ func (s *Store) LastReconciliation(ctx context.Context) (*Reconciliation, error)
 	return last, err
 }
 
+// standing is what a comparison needs to know of a transaction: the payment as it stands, nil when there
+// is none, what arrived about it, what people decided, and the next question to the API.
+func (s *Store) standing(ctx context.Context, txnID string) (t *transaction, f Facts, p Poll, err error) {
+	f.TxnID, p.TxnID = txnID, txnID
+	err = s.read(ctx, func(r rows) error {
+		if f.Notifications, err = r.notifications(txnID); err != nil || len(f.Notifications) == 0 {
+			return err
+		}
+		if t, err = r.transaction(txnID); err != nil || t == nil {
+			return err
+		}
+		p.Txn = t.ID
+		var cause string
+		asked := r.one(q("poll"), args{t.ID}, &p.next, &cause)
+		if errors.Is(asked, sql.ErrNoRows) {
+			asked = nil
+		}
+		return errors.Join(asked, r.decisions(&f))
+	})
+	return t, f, p, err
+}
+
+// SweptUntil is the end of the newest comparison with Paytm's own list that came to its end and went back
+// at least so far; zero for none.
+func (s *Store) SweptUntil(ctx context.Context, back time.Duration) (time.Time, error) {
+	var until int64
+	err := s.read(ctx, func(r rows) error {
+		return r.one(q("swept-until"), args{sourceAPI, back.Milliseconds()}, &until)
+	})
+	if until == 0 || err != nil {
+		return time.Time{}, err
+	}
+	return fromMillis(&until), nil
+}
+
 // PaidBetween returns the transactions whose payment time lies in a half-open stretch.
 func (s *Store) PaidBetween(ctx context.Context, from, to time.Time) (list []*transaction, err error) {
 	err = s.read(ctx, func(r rows) error {

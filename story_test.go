@@ -17,6 +17,7 @@ package main
 //	                      currency=]
 //	paytm settle T1 success              what was pending has an end
 //	paytm send T1 [json|flat] [link=2048] [as=pending] [times=2] want=credited,duplicate
+//	paytm sample NAME [as=T1] [unsigned] want=…   one of testdata/paytm_samples.json, signed for this shop
 //	paytm conflict T1 900.00 want=…      the same TXNID, genuinely signed, with another amount
 //	paytm refund R1 T1 100.00            then paytm send R1 accepted|succeeded|refused|older want=…
 //	paytm dispute D1 T1 NEW 499.00 want=…
@@ -24,7 +25,7 @@ package main
 //	paytm api away|back|unknown T1|deny T1|amount T1 900.00
 //	paytm rotate FILE                    from now on Paytm signs with this key
 //	shop up|down                         whether the shop's own handler, at $SHOP, takes messages
-//	shop has T1 [times=2]                waits until it has taken so many messages that name T1, and no more
+//	shop has T1 [times=2]                waits until it has taken so many messages about T1, and no more
 //
 // want is the result, or else the status of HTTP. When a story ends while hissa serves, it is
 // stopped, and hissa verify must find the books in order. The merchant key must not be in the log.
@@ -531,12 +532,12 @@ func (h *shopHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.taken = append(h.taken, paytmtest.Message{Body: body, ContentType: r.Header.Get("Content-Type")})
 }
 
-// naming counts the messages taken that hold a text.
-func (h *shopHandler) naming(text string) (n int) {
+// about counts the messages taken that are about a payment.
+func (h *shopHandler) about(txnID string) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range h.taken {
-		if bytes.Contains(m.Body, []byte(text)) {
+		if envelope, err := paytm.Parse(m.Body); err == nil && envelope.Classify().TxnID == txnID {
 			n++
 		}
 	}
@@ -552,11 +553,11 @@ func (s *stage) atShop(l *line) {
 	case "has":
 		id, times := l.word("a TXNID"), l.setting("times", "1")
 		l.eventually("the shop to have "+id, func() bool {
-			return strconv.Itoa(s.shop.naming(id)) >= times
+			return strconv.Itoa(s.shop.about(id)) >= times
 		})
 		time.Sleep(50 * time.Millisecond)
-		if n := strconv.Itoa(s.shop.naming(id)); n != times {
-			l.Fatalf("the shop has %s messages that name %s, want %s", n, id, times)
+		if n := strconv.Itoa(s.shop.about(id)); n != times {
+			l.Fatalf("the shop has %s messages about %s, want %s", n, id, times)
 		}
 	default:
 		l.Fatalf("the shop never does %s", what)
@@ -568,7 +569,7 @@ func (s *stage) atShop(l *line) {
 func (s *stage) atPaytm(l *line) {
 	verbs := map[string]func(*line){"pay": s.pay, "settle": s.settle, "send": s.send,
 		"conflict": s.conflict, "refund": s.refund, "dispute": s.dispute, "forge": s.forge,
-		"api": s.api, "rotate": s.rotate}
+		"api": s.api, "rotate": s.rotate, "sample": s.sample}
 	do := verbs[l.word("what Paytm does")]
 	if do == nil {
 		l.Fatalf("Paytm does no such thing")
@@ -676,6 +677,97 @@ func (s *stage) deliver(l *line, messages ...paytmtest.Message) {
 	}
 	if want := l.must("want"); strings.Join(got, ",") != want {
 		l.Fatalf("hissa answered %s, want %s", strings.Join(got, ","), want)
+	}
+}
+
+// samples are the messages that Paytm has published.
+func samples() (map[string]json.RawMessage, error) {
+	text, err := os.ReadFile("testdata/paytm_samples.json")
+	if err != nil {
+		return nil, err
+	}
+	var list []struct {
+		Name    string
+		Payload json.RawMessage
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	byName := map[string]json.RawMessage{}
+	for _, sample := range list {
+		byName[sample.Name] = sample.Payload
+	}
+	return byName, nil
+}
+
+// sample sends what Paytm has published, with this shop's MID and key, in the shape it has there.
+func (s *stage) sample(l *line) {
+	all, err := samples()
+	l.Check(err)
+	name := l.word("a sample's name")
+	payload, ok := all[name]
+	if !ok {
+		l.Fatalf("there is no sample %s", name)
+	}
+	ours := map[string]string{"MID": s.paytm.MID(), "mid": s.paytm.MID()}
+	if id := l.setting("as", ""); id != "" {
+		ours["TXNID"], ours["txnId"], ours["transactionId"] = id, id, id
+	}
+	m := s.signed(l, payload, ours)
+	if l.has("unsigned") {
+		fields, err := url.ParseQuery(string(m.Body))
+		l.Check(err)
+		fields.Del("CHECKSUMHASH")
+		m.Body = []byte(fields.Encode())
+	}
+	m.About = name
+	s.deliver(l, m)
+}
+
+// signed makes a message of a sample's payload: JSON with head and body of that, a form of the rest.
+func (s *stage) signed(l *line, payload json.RawMessage, ours map[string]string) paytmtest.Message {
+	var sample struct{ Body map[string]any }
+	l.Check(json.Unmarshal(payload, &sample))
+	if sample.Body == nil {
+		values := map[string]string{}
+		l.Check(json.Unmarshal(payload, &values))
+		for name := range values {
+			values[name] = cmp.Or(ours[name], values[name])
+		}
+		return s.paytm.SignForm(values)
+	}
+	for name := range sample.Body {
+		if value := ours[name]; value != "" {
+			sample.Body[name] = value
+		}
+	}
+	body, err := json.Marshal(sample.Body)
+	l.Check(err)
+	return s.paytm.SignBody(string(body))
+}
+
+// Every message that Paytm has published has its place in a story.
+func TestEverySampleHasItsStory(t *testing.T) {
+	all, err := samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stories, err := filepath.Glob("testdata/stories/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told strings.Builder
+	for _, story := range stories {
+		text, err := os.ReadFile(story)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told.Write(text)
+	}
+	for name := range all {
+		if !strings.Contains(told.String(), "\npaytm sample "+name+" ") {
+			t.Errorf("no story tells of %s", name)
+		}
 	}
 }
 

@@ -211,6 +211,23 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
                      AND kind = 'payment'
                      AND unusable = '');
 
+-- name: subjects-of-order
+-- What messages about an order's payments are about.
+SELECT subject
+  FROM notifications
+ WHERE order_id = ?
+   AND kind = 'payment'
+ GROUP BY subject
+ ORDER BY min(seq);
+
+-- name: subjects-naming-order
+-- The same of all messages: it reads every one.
+SELECT subject
+  FROM notifications
+ WHERE order_id = ?
+ GROUP BY subject
+ ORDER BY min(seq);
+
 -- name: transactions-of-longer-orders
 -- The payments of an order that messages name with a timestamp behind it. The range lets the index
 -- find those that begin alike.
@@ -700,6 +717,14 @@ SELECT at, from_at, to_at, listed, missing, mismatched, unrefunded, unlisted, er
  WHERE source = ?
  ORDER BY to_at DESC, id DESC
  LIMIT 1;
+
+-- name: swept-until
+-- A short look by a person in between does not count: it may have left a gap.
+SELECT coalesce(max(to_at), 0)
+  FROM reconciliations
+ WHERE source = ?
+   AND error = ''
+   AND to_at - from_at >= ?;
 
 -- name: transactions-paid-between
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,

@@ -257,7 +257,7 @@ func orderRow(pay *Payment) object {
 		{"amount", paytm.FormatAmount(pay.Amount)}, {"payMode", pay.Mode},
 		{"orderCreatedTime", second(pay.PaidAt)}, {"orderCompletedTime", second(pay.PaidAt)},
 		{"orderSearchStatus", "SUCCESS"},
-	}
+	}.with("mercUnqRef", pay.Reference)
 }
 
 // page cuts one page out, of 20 rows at most, which is what Paytm's page on the list says.
