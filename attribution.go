@@ -520,12 +520,13 @@ func reference(v, name string, f Facts, t *Terms, program Program, paid time.Tim
 }
 
 // distinct returns the values that the successes carry, each once, sorted; "" is one of them,
-// since a value that only some messages carry is a disagreement too.
+// since a value that only some messages carry is a disagreement too. Paytm's list says less than its
+// messages: what it leaves out is no disagreement.
 func distinct(f Facts, of func(Notification) string) []string {
 	var values []string
 	for _, n := range f.payments() {
-		if n.Status == "success" {
-			values = append(values, of(n))
+		if v := of(n); n.Status == "success" && (v != "" || n.Unknown != unsigned) {
+			values = append(values, v)
 		}
 	}
 	slices.Sort(values)

@@ -163,7 +163,7 @@ func TestExitCodes(t *testing.T) {
 func hissaIn(dir string, arguments ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], arguments...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HISSA_TEST_AS_COMMAND=1", "TMPDIR="+dir)
+	cmd.Env = append(os.Environ(), runsHissa, "TMPDIR="+dir)
 	return cmd
 }
 

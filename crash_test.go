@@ -65,7 +65,7 @@ func (c *child) command(args ...string) *exec.Cmd {
 		c.Fatal(err)
 	}
 	cmd := exec.Command(self, append(args, "-config", c.config())...)
-	cmd.Env = append(os.Environ(), "HISSA_TEST_AS_COMMAND=1",
+	cmd.Env = append(os.Environ(), runsHissa,
 		"AWS_ACCESS_KEY_ID=hissa", "AWS_SECRET_ACCESS_KEY=hissa-secret")
 	return cmd
 }

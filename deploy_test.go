@@ -311,7 +311,7 @@ func TestACrashIsNotTakenForAWrongCommandLine(t *testing.T) {
 // asCommand is hissa in a process of its own.
 func asCommand(arguments ...string) *exec.Cmd {
 	command := exec.Command(os.Args[0], arguments...)
-	command.Env = append(os.Environ(), "HISSA_TEST_AS_COMMAND=1")
+	command.Env = append(os.Environ(), runsHissa)
 	return command
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"hissa/paytm"
 )
 
 // Story is everything known about one transaction.
@@ -25,7 +27,8 @@ type Story struct {
 	Entries    []Entry
 	Poll       *pollState
 	Handed     []Handed
-	Program    int // which of the programs, counted from 1, prices the commission
+	Parts      []paytm.Part // of a hybrid payment
+	Program    int          // which of the programs, counted from 1, prices the commission
 }
 
 // Entry is one ledger transfer.
@@ -100,6 +103,9 @@ func (r rows) story(s *Story, txnID string) error {
 	if s.Txn == nil {
 		return nil
 	}
+	if err := r.parts(s); err != nil {
+		return err
+	}
 	if err := r.consequences(s); err != nil || s.Commission == nil {
 		return err
 	}
@@ -136,6 +142,23 @@ func (r rows) consequences(s *Story) (err error) {
 		err := scan(&next, &s.Poll.Error)
 		s.Poll.Next = fromMillis(&next)
 		return err
+	})
+}
+
+// parts finds what a hybrid payment is made of. Its message was genuine when it was booked.
+func (r rows) parts(s *Story) error {
+	if !slices.ContainsFunc(s.Facts.Notifications, func(n Notification) bool { return n.Mode == "HYBRID" }) {
+		return nil
+	}
+	return r.each(q("hybrid-bodies"), args{s.Facts.TxnID}, func(scan func(...any) error) error {
+		var body []byte
+		if err := scan(&body); err != nil || s.Parts != nil {
+			return err
+		}
+		if envelope, err := paytm.Parse(body); err == nil {
+			s.Parts = envelope.Parts()
+		}
+		return nil
 	})
 }
 
@@ -208,7 +231,7 @@ func (s *Story) tellPayment(w io.Writer) {
 	mode := ""
 	for _, n := range s.Facts.Notifications {
 		if n.Kind == "payment" && n.Mode != "" {
-			mode = " by " + modeWords(n.Mode)
+			mode = " " + byMode(n.Mode)
 		}
 	}
 	order := "for order " + t.OrderID
@@ -217,12 +240,32 @@ func (s *Story) tellPayment(w io.Writer) {
 	}
 	fmt.Fprintf(w, "Payment %s\n  %s %s, %s%s on %s.\n",
 		t.TxnID, money(t.Amount, t.Currency), order, verb, mode, clock(t.PaidAt))
+	if len(s.Parts) > 0 {
+		var parts []string
+		for _, part := range s.Parts {
+			amount := ""
+			if part.Amount >= 0 {
+				amount = " " + rupees(part.Amount)
+			}
+			parts = append(parts, cmp.Or(modeWords(part.Mode), "?")+amount)
+		}
+		fmt.Fprintf(w, "  It was made up of %s; they earn as the one payment they are.\n",
+			strings.Join(parts, " and "))
+	}
 	if t.Refunded > 0 {
 		fmt.Fprintf(w, "  %s of it went back to the customer.\n", money(t.Refunded, t.Currency))
 	}
 	if t.Conflict != "" {
 		fmt.Fprintf(w, "  Conflict: %s.\n", t.Conflict)
 	}
+}
+
+// byMode says how somebody paid.
+func byMode(mode string) string {
+	if mode == "HYBRID" {
+		return "in several ways at once"
+	}
+	return "by " + modeWords(mode)
 }
 
 // modeWords is Paytm's PAYMENTMODE as people call it.
@@ -481,8 +524,17 @@ func (s *Story) record(now time.Time) record {
 	if s.Commission != nil {
 		commission = commissionRecord(*s.Commission, now)
 	}
+	var parts []record
+	for _, part := range s.Parts {
+		var amount any // null when the message names none
+		if part.Amount >= 0 {
+			amount = decimal(part.Amount)
+		}
+		parts = append(parts, record{{"txn_id", part.TxnID}, {"mode", part.Mode}, {"amount", amount}})
+	}
 	return record{
-		{"txn_id", s.Facts.TxnID}, {"transaction", txn}, {"notifications", list(notifications)},
+		{"txn_id", s.Facts.TxnID}, {"transaction", txn}, {"parts", list(parts)},
+		{"notifications", list(notifications)},
 		{"answers", list(answers)}, {"attributions", list(attributions)},
 		{"commission", commission}, {"why", why}, {"ledger", list(entries)},
 	}

@@ -39,6 +39,10 @@ type Notification struct {
 	Disputed   int64
 }
 
+// unsigned stands for the unknown fields of what is booked from Paytm's list: no message that carries a
+// checksum, so that nothing is due before the status API has agreed, whatever the program says.
+const unsigned = "(unsigned)"
+
 // Answer is what the gateway's API said when asked about an order.
 type Answer struct {
 	Seq       int64

@@ -71,10 +71,6 @@ const (
 	sourceReport = "the report"
 )
 
-// unsigned stands for the unknown fields of what is booked from a list: no message of Paytm's that
-// carries a checksum, so that nothing is due before the status API has agreed, whatever the program says.
-const unsigned = "(unsigned)"
-
 // reconciler compares on behalf of a shop.
 type reconciler struct {
 	config *Config

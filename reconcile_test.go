@@ -83,6 +83,23 @@ func TestReconcileMissing(t *testing.T) {
 	}
 }
 
+// The list does not say at which counter somebody paid. The webhook that comes after all still does.
+func TestReconciledBeforeItsWebhook(t *testing.T) {
+	s, r := comparing(t)
+	if _, err := s.SetPartner(t.Context(), PartnerChange{Code: "ASHA", References: []string{"POS_7"}}); err != nil {
+		t.Fatal(err)
+	}
+	pay := s.paytm.Pay("", 49900, paytmtest.Pos("POS_7"))
+	if _, found := compared(t, r); !slices.Equal(found, []string{"missing " + pay.TxnID + " unattributed"}) {
+		t.Errorf("found %q", found)
+	}
+	s.wants("the webhook", s.paytm.PaymentForm(pay), 200, "duplicate")
+	s.eventually(t, pay.TxnID, func(story *Story) bool { return story.Txn.Confirmation == agreed })
+	if c := s.story(pay.TxnID).Commission; c == nil || c.Partner != "ASHA" || c.Amount != 4990 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // A list is no message with a checksum: nothing is due for it without the status API, not even under a
 // program that asks for no confirmation.
 func TestReconciledIsNeverDueUnconfirmed(t *testing.T) {

@@ -5,7 +5,7 @@ package main
 // Every story has a folder with hissa.toml (the plain shop's below, unless it brings its own) and
 // paytm.key; $URL is where the world reaches its hissa, $API its Paytm's status API.
 //
-//	serve                 starts hissa serve and waits until it is ready; its log is serve.log
+//	serve [-new]          starts hissa serve and waits until it is ready; its log is serve.log
 //	sigterm               stops it, which must end with exit code 0
 //	settled [T1]          waits until no question to Paytm's API is due, or it gave its word on T1
 //	ends CODE hissa …     runs a command that must end with this exit code
@@ -47,6 +47,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,10 +62,12 @@ import (
 	"hissa/paytm/paytmtest"
 )
 
+const runsHissa = "HISSA_TEST_AS_COMMAND=1"
+
 // TestMain lets the test binary be hissa itself: for a story by its name, for another test with
 // HISSA_TEST_AS_COMMAND=1.
 func TestMain(m *testing.M) {
-	if os.Getenv("HISSA_TEST_AS_COMMAND") == "1" {
+	if slices.Contains(os.Environ(), runsHissa) {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	// The race detector would wait a second at the end of every command.
@@ -155,9 +158,10 @@ func setStage(env *testscript.Env) error {
 		proxy.Close()
 	})
 	env.Setenv("GORACE", os.Getenv("GORACE"))
-	names := map[string]string{"URL": s.url, "ADDR": strings.TrimPrefix(s.url, "http://"),
+	env.Vars = append(env.Vars, runsHissa) // for hissa's own child, which starts the binary by its path
+	names := map[string]string{"URL": s.url, "WORK": s.dir, "ADDR": strings.TrimPrefix(s.url, "http://"),
 		"API": api, "MID": s.paytm.MID(), "CLICK": "", "SHOP": shop.URL}
-	for name, value := range names {
+	for name, value := range names { // testscript sets WORK itself, to the same
 		env.Setenv(name, value)
 	}
 	key := []byte(s.paytm.MerchantKey() + "\n")
@@ -329,7 +333,10 @@ func (s *stage) serve(l *line) {
 	before, err := journal.Seek(0, io.SeekEnd)
 	l.Check(err)
 	cmd := exec.Command("hissa", "serve")
-	cmd.Dir, cmd.Stderr = s.dir, journal
+	if l.has("-new") {
+		cmd.Args = append(cmd.Args, "-new")
+	}
+	cmd.Dir, cmd.Stderr, cmd.Env = s.dir, journal, append(os.Environ(), runsHissa)
 	l.Check(cmd.Start())
 	s.serving, s.ended = cmd, make(chan error, 1)
 	go func() { s.ended <- cmd.Wait() }()

@@ -2,12 +2,14 @@ package main
 
 // A shop's ninety days in a minute, under a clock of their own, with everything that goes wrong at once:
 //
-//	2,000 orders, bound to a code, to a click, to nothing, or with a partner's reference in the payment
-//	paid, failed and tried again, or pending for a day and a half; in the three shapes
+//	2,000 orders, bound to a code, to a click, to nothing, or with a partner's reference in the payment;
+//	payment links, and a counter's QR code, whose payments name no order
+//	paid, failed and tried again, or pending for a day and a half; in one way or two; in the three shapes
 //	messages doubled, late by up to two days, in any order, and some that never come
 //	genuine messages that state another amount, forged ones, refunds and disputes of every kind
-//	Paytm's API away for a day, without a signature, with a wrong one, breaking off
-//	Hissa stopped and started again
+//	messages about everything else that Paytm tells
+//	Paytm's API away for a day, without a signature, with a wrong one, breaking off, asking for patience
+//	Hissa stopped and started again, once with a new merchant key
 //
 // In the end the books are what Paytm's own are: that is worked out from the simulated Paytm and from
 // what the shop meant, and from nothing of Hissa's. Three seeds usually, 50 in CI (HISSA_REQUIRE_TOOLS=1),
@@ -25,6 +27,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +38,7 @@ import (
 
 const (
 	virtualOrders = 2000
+	virtualLink   = 7100 // the number of Asha's payment link; Ravi's is the next
 	virtualDays   = 90
 	virtualStep   = 6 * time.Hour
 	virtualAfter  = 40 * 24 * time.Hour // for what is still on its way, and for the last hold period
@@ -97,8 +101,11 @@ func openVirtualShop(t *testing.T, seed uint64) *virtualShop {
 	v.config.Paytm.MID, v.config.Paytm.Keys = "SHOP0001", []*paytm.Key{v.paytm.Key()}
 	v.config.PublicURL = &url.URL{Scheme: "https", Host: "go.shop.example"}
 	v.start()
-	v.partner("ASHA")
-	v.partner("RAVI")
+	for i, code := range []string{"ASHA", "RAVI"} {
+		v.partner(code, func(p *PartnerChange) {
+			p.References = []string{fmt.Sprint("LI_", virtualLink+i), "POS_" + code}
+		})
+	}
 	return v
 }
 
@@ -118,6 +125,10 @@ func (v *virtualShop) restart() {
 		v.Fatal(err)
 	}
 	v.Store = store
+	if len(v.config.Paytm.Keys) == 1 {
+		v.paytm.Rotate("virtual_key_0002")
+		v.config.Paytm.Keys = []*paytm.Key{v.paytm.Key(), v.config.Paytm.Keys[0]}
+	}
 	v.start()
 	v.inOrder()
 }
@@ -168,6 +179,8 @@ func (v *virtualShop) misbehave() {
 		faults.Drop = true
 	case luck < 24:
 		faults.Garbled = true
+	case luck < 28:
+		faults.RateLimit = 3
 	}
 	v.faulty = 1 + v.luck.IntN(4)
 	v.paytm.SetAPI(faults)
@@ -256,8 +269,12 @@ func inParallel[W any](list []W, do func(W)) {
 }
 
 func (v *virtualShop) asker() asker {
-	return keyring{{BaseURL: "https://paytm.example", MID: "SHOP0001", Key: v.paytm.Key(),
-		HTTP: &http.Client{Transport: inProcess{v.paytm.Handler()}}}}
+	var k keyring
+	for _, key := range v.config.Paytm.Keys {
+		k = append(k, &paytm.Client{BaseURL: "https://paytm.example", MID: "SHOP0001", Key: key,
+			HTTP: &http.Client{Transport: inProcess{v.paytm.Handler()}}})
+	}
+	return k
 }
 
 // inProcess answers requests without a network.
@@ -320,13 +337,27 @@ func (v *virtualShop) sell() {
 	case luck < 60: // a code comes before a click
 		v.click("click-"+order, other)
 		bind(Order{ID: order, ClickID: "click-" + order, Promo: partner + "10"})
-	case luck < 75:
+	case luck < 70:
 		options = append(options, paytmtest.Reference(partner))
+	case luck < 75:
+		link := virtualLink
+		if partner == "RAVI" {
+			link++
+		}
+		options = append(options, paytmtest.Reference(fmt.Sprint("LI_", link)))
+	case luck < 80: // at a counter
+		order, options = "", append(options, paytmtest.Pos("POS_"+partner))
 	default:
 		partner = ""
 	}
-	if v.chance(1) {
+	if v.chance(1) && order != "" {
 		v.forge(order)
+	}
+	if v.chance(3) {
+		v.send(time.Hour, []paytmtest.Message{
+			v.paytm.SubscriptionStatus("S1", "ACTIVE"), v.paytm.PreDebitNotice(order), v.paytm.CardExpiry("S1"),
+			v.paytm.Downtime(),
+		}[v.luck.IntN(4)])
 	}
 	v.after(2*time.Hour, func() { v.pay(order, amount, partner, options) })
 }
@@ -335,7 +366,7 @@ func (v *virtualShop) pay(order string, amount int64, partner string, options []
 	sale := &virtualSale{partner: partner}
 	book := func(how ...paytmtest.Option) {
 		how = append(how, options...)
-		how = append(how, paytmtest.Mode([]string{"UPI", "CC", "NB", "PPI"}[v.luck.IntN(4)]))
+		how = append(how, paytmtest.Mode([]string{"UPI", "CC", "NB", "PPI", "HYBRID"}[v.luck.IntN(5)]))
 		sale.Payment = v.paytm.Pay(order, amount, how...)
 		v.sales = append(v.sales, sale)
 	}
@@ -369,14 +400,19 @@ func (v *virtualShop) tell(sale *virtualSale) {
 	shapes := []func(*paytmtest.Payment) paytmtest.Message{
 		v.paytm.PaymentForm, v.paytm.PaymentFlatJSON, v.paytm.PaymentJSON,
 	}
+	link, isLink := strings.CutPrefix(sale.Reference, "LI_")
 	for range 1 + v.luck.IntN(2) {
+		if isLink {
+			v.send(v.late(), v.paytm.LinkPayment(sale.Payment, link))
+			continue
+		}
 		v.send(v.late(), shapes[v.luck.IntN(3)](sale.Payment))
 	}
 }
 
 // succeeded tells of a success, or fails to; and what comes after one.
 func (v *virtualShop) succeeded(sale *virtualSale) {
-	if !v.chance(4) {
+	if sale.PosID != "" || !v.chance(4) { // Paytm's list does not say at which counter it was
 		v.tell(sale)
 	}
 	if v.chance(2) {

@@ -228,6 +228,18 @@ SELECT subject
  GROUP BY subject
  ORDER BY min(seq);
 
+-- name: hybrid-bodies
+-- The newest messages about a payment that was made in several ways at once; not each tells of its parts.
+SELECT b.body
+  FROM notifications n
+  JOIN bodies b ON b.notification = n.seq
+ WHERE n.subject = ?
+   AND n.kind = 'payment'
+   AND n.mode = 'HYBRID'
+   AND n.unusable = ''
+ ORDER BY n.seq DESC
+ LIMIT 8;
+
 -- name: transactions-of-longer-orders
 -- The payments of an order that messages name with a timestamp behind it. The range lets the index
 -- find those that begin alike.
