@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"hissa/paytm"
@@ -101,6 +103,7 @@ func (r *reconciler) compare(
 ) (Reconciliation, error) {
 	result := Reconciliation{At: r.store.now(), From: from, To: to, Source: source}
 	seen := map[string]bool{}
+	refunds := map[string][]paytm.Listed{} // by TXNID
 	tell := func(f Finding) error {
 		result.count(f)
 		return found(f)
@@ -113,17 +116,22 @@ func (r *reconciler) compare(
 		result.reach(row.At)
 		if row.TxnID == "" || row.Amount < 0 {
 			return tell(Finding{Kind: findUnreadable, OrderID: row.OrderID, At: row.At,
-				Text: fmt.Sprintf("a row without a usable TXNID or amount: %.200s", row.Body)})
+				Text: fmt.Sprintf("a row without a usable TXNID or amount: %.200q", row.Body)})
 		}
+		if row.Refund {
+			refunds[row.TxnID] = append(refunds[row.TxnID], row)
+			return nil
+		}
+		seen[row.TxnID] = true
 		f, err := r.judge(ctx, row)
-		if !row.Refund {
-			seen[row.TxnID] = true
-		}
 		if err != nil || f == nil {
 			return err
 		}
 		return tell(*f)
 	})
+	if err == nil {
+		err = r.refunds(ctx, refunds, tell)
+	}
 	if err == nil && source == sourceAPI {
 		err = r.unlisted(ctx, from, to, seen, tell)
 	}
@@ -159,35 +167,88 @@ func (r *Reconciliation) count(f Finding) {
 	}
 }
 
-// judge compares one row, and heals it; nil when the books say the same.
+// judge compares a payment, and heals it; nil when the books say the same.
 func (r *reconciler) judge(ctx context.Context, row paytm.Listed) (*Finding, error) {
 	t, facts, poll, err := r.store.standing(ctx, row.TxnID)
 	if err != nil {
 		return nil, err
 	}
-	f := &Finding{TxnID: row.TxnID, OrderID: row.OrderID, Amount: row.Amount, At: row.At}
-	if row.Refund {
-		f.Kind, f.Text = findUnrefunded, lacksRefund(t, facts, row)
-	} else {
-		f.Kind, f.Text = differs(t, facts, row)
-	}
-	if f.Text == "" {
+	f := findingAbout(row)
+	if f.Kind, f.Text = differs(t, facts, row); f.Text == "" {
 		return nil, r.settle(ctx, t, poll, row)
 	}
-	if row.Refund && row.RefundID == "" {
-		f.Text += "; Paytm's list names no refund id, so a person has to look"
-		return f, nil
-	}
-	if f.Healed, err = r.store.Receive(ctx, r.notification(row), "", row.Body); f.Healed == "duplicate" {
+	return f, r.heal(ctx, f, row)
+}
+
+func findingAbout(row paytm.Listed) *Finding {
+	return &Finding{TxnID: row.TxnID, OrderID: row.OrderID, Amount: row.Amount, At: row.At}
+}
+
+// heal books a row.
+func (r *reconciler) heal(ctx context.Context, f *Finding, row paytm.Listed) (err error) {
+	if f.Healed, err = r.store.Receive(ctx, r.notification(row), "", row.Body); f.Healed == resultDuplicate {
 		f.Healed = "" // it was booked before, and Paytm's lists differ from what Paytm's API says
 	}
-	return f, err
+	return err
+}
+
+// refunds compares the refunds of each payment, and heals them.
+func (r *reconciler) refunds(
+	ctx context.Context, byTxn map[string][]paytm.Listed, tell func(Finding) error,
+) error {
+	for _, txnID := range slices.Sorted(maps.Keys(byTxn)) {
+		_, facts, _, err := r.store.standing(ctx, txnID)
+		if err != nil {
+			return err
+		}
+		for _, row := range lacking(facts, byTxn[txnID]) {
+			f := findingAbout(row)
+			f.Kind, f.Text = findUnrefunded, "a refund of "+rupees(row.Amount)+" is not in the books"
+			if row.RefundID == "" {
+				f.Text += ", and Paytm's list names no refund id"
+			} else if err := r.heal(ctx, f, row); err != nil {
+				return err
+			}
+			if err := tell(*f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lacking returns those of a payment's listed refunds that the books lack. One is known by its id; or by
+// its amount, if the books have such a refund under an id that the list does not name: to take a
+// commission back twice would be worse than to leave a difference for a person.
+func lacking(facts Facts, rows []paytm.Listed) []paytm.Listed {
+	known := map[string]int64{} // by refund id
+	for _, n := range facts.Notifications {
+		if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" {
+			known[n.RefundID] = n.Refund
+		}
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row paytm.Listed) bool {
+		amount, is := known[row.RefundID]
+		if is {
+			delete(known, row.RefundID)
+		}
+		return is && amount == row.Amount
+	})
+	return slices.DeleteFunc(rows, func(row paytm.Listed) bool {
+		for id, amount := range known {
+			if amount == row.Amount {
+				delete(known, id)
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // settle takes a signed row for the answer to a question that the status API has not answered: for the
 // second payment of an order, which it never names, or after a time without its signature.
 func (r *reconciler) settle(ctx context.Context, t *transaction, poll Poll, row paytm.Listed) error {
-	if row.Refund || !row.Signed || t.Confirmation != waiting {
+	if !row.Signed || t.Confirmation != waiting {
 		return nil
 	}
 	return r.store.RecordAnswers(ctx, poll, []Answer{fromList(listOf(row.At), row)})
@@ -211,20 +272,6 @@ func differs(t *transaction, facts Facts, row paytm.Listed) (kind, text string) 
 		return findMismatched, fmt.Sprintf("the books have order %s, Paytm %s", t.OrderID, row.OrderID)
 	}
 	return "", ""
-}
-
-// lacksRefund says that a refund of the list is not in the books, "" when it is.
-func lacksRefund(t *transaction, facts Facts, row paytm.Listed) string {
-	for _, n := range facts.Notifications {
-		if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" && n.Refund == row.Amount &&
-			(row.RefundID == "" || n.RefundID == row.RefundID) {
-			return ""
-		}
-	}
-	if t != nil && row.RefundID == "" && t.Refunded >= row.Amount {
-		return ""
-	}
-	return fmt.Sprintf("a refund of %s is not in the books", rupees(row.Amount))
 }
 
 // notification makes a message of a row.

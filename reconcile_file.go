@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -166,6 +167,17 @@ func (r *report) cell(cells []string, thing string) string {
 	return ""
 }
 
+// id is a cell that has the form of an id, else "".
+func (r *report) id(cells []string, thing string) string {
+	if text := r.cell(cells, thing); idPattern.MatchString(text) {
+		return text
+	}
+	return ""
+}
+
+// idPattern is what Paytm's ids, and the shop's, may be.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9_@.=-]{1,64}$`)
+
 // body is what is kept of a line: what was read of it, and no customer's name beside.
 func (r *report) body(cells []string) []byte {
 	kept := map[string]string{}
@@ -187,10 +199,10 @@ func (r *report) row(cells []string) (row paytm.Listed, about bool) {
 		return row, false
 	}
 	row = paytm.Listed{
-		Result: "TXN_SUCCESS", TxnID: r.cell(cells, "txn_id"), OrderID: r.cell(cells, "order_id"),
-		RefundID: r.cell(cells, "refund_id"), Amount: -1, Body: r.body(cells),
+		Result: "TXN_SUCCESS", TxnID: r.id(cells, "txn_id"), OrderID: r.id(cells, "order_id"),
+		RefundID: r.id(cells, "refund_id"), Amount: -1, Body: r.body(cells),
 	}
-	if row.TxnID == "" && r.cell(cells, "amount") == "" {
+	if r.cell(cells, "txn_id") == "" && r.cell(cells, "amount") == "" {
 		return row, false // an empty line, or a sum
 	}
 	if status := r.cell(cells, "status"); status != "" && !strings.Contains(strings.ToLower(status), "success") {

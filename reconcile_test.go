@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +198,43 @@ func TestReconcileUnrefunded(t *testing.T) {
 		t.Errorf("%+v %+v %v", story.Txn, story.Commission, err)
 	}
 	s.wants("the other after all", s.paytm.RefundSucceeded(pay, lost), 200, "duplicate")
+}
+
+// A refund that the books have under another id is not taken back a second time; two of one amount are
+// two.
+func TestRefundsOfTheListByAmount(t *testing.T) {
+	facts := Facts{Notifications: []Notification{
+		refund("T1", "R1", "accepted", 100), refund("T1", "R1", "succeeded", 100),
+		refund("T1", "R2", "refused", 300), refund("T1", "R3", "succeeded", 500),
+	}}
+	for _, row := range []struct{ listed, lacking string }{
+		{"R1=100 R3=500", ""},
+		{"X1=100 X3=500", ""},
+		{"=100", ""},
+		{"=100 =100", " 100"},
+		{"R1=100 X1=100", "X1 100"},
+		{"X1=100 R1=100", "X1 100"},
+		{"R2=300", "R2 300"},
+		{"R3=700", "R3 700"},
+		{"X4=200 R3=500", "X4 200"},
+	} {
+		var listed []paytm.Listed
+		for _, text := range strings.Fields(row.listed) {
+			id, amount, _ := strings.Cut(text, "=")
+			paise, err := strconv.ParseInt(amount, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed = append(listed, paytm.Listed{TxnID: "T1", Refund: true, RefundID: id, Amount: paise})
+		}
+		var got []string
+		for _, l := range lacking(facts, listed) {
+			got = append(got, fmt.Sprint(l.RefundID, " ", l.Amount))
+		}
+		if strings.Join(got, ",") != row.lacking {
+			t.Errorf("%s: lacking %q, want %q", row.listed, got, row.lacking)
+		}
+	}
 }
 
 // A payment that Paytm's list lacks is named; nothing is booked for it.
