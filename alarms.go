@@ -96,6 +96,7 @@ func (a *alarms) all() []alarm {
 	return []alarm{
 		{"replica", a.replicaBehind}, {"drill", a.drillFailed}, {"disk", a.diskFull},
 		{"paytm", a.noAnswers}, {"signature", a.allRefused}, {"forward", a.notTaken},
+		{"missing", a.neverCame},
 	}
 }
 
@@ -297,4 +298,14 @@ func (a *alarms) lastWord(text string) {
 	defer cancel()
 	a.log.Error("ALARM", "name", "stopped", "problem", text)
 	_ = a.post(ctx, "stopped: "+text)
+}
+
+// neverCame is when the last comparison found that too much of what Paytm lists had not come.
+func (a *alarms) neverCame(ctx context.Context) string {
+	last, err := a.store.LastReconciliation(ctx)
+	if err != nil || last == nil || last.Error != "" || last.Completeness() >= complete {
+		return ""
+	}
+	return "by Paytm's list, " + last.told() + ": messages get lost on their way here; " +
+		"what was missing is booked"
 }

@@ -305,6 +305,8 @@ func TestSweepOnceADay(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, got.body)
 		}
 	}
+	watch := newAlarms(&server{config: s.config, store: s.Store})
+	alarmed := func() bool { return watch.neverCame(t.Context()) != "" }
 	measured("hissa_reconciled_ok 0")
 	s.paytm.Pay("1", 49900, paytmtest.At(clock.Add(-time.Hour)))
 	s.paytm.SetAPI(paytmtest.APIFaults{})
@@ -323,7 +325,13 @@ func TestSweepOnceADay(t *testing.T) {
 		}
 		if l := last(); l.Missing == 1 {
 			measured("hissa_completeness_percent 0")
+			if !alarmed() {
+				t.Error("what came is not a hundredth of Paytm's list, and nobody says so")
+			}
 		}
+	}
+	if alarmed() {
+		t.Error("everything came, and an alarm stands")
 	}
 	measured("hissa_reconciled_ok 1")
 	measured("hissa_completeness_percent 100")
