@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -480,7 +481,7 @@ func (c *call) tellReconciliation(r Reconciliation) error {
 		return c.writeJSON(record{
 			{"source", r.Source}, {"from", rfc3339(r.From)}, {"to", rfc3339(r.To)}, {"listed", r.Listed},
 			{"missing", r.Missing}, {"mismatched", r.Mismatched}, {"unrefunded", r.Unrefunded},
-			{"unlisted", r.Unlisted}, {"complete_percent", r.Completeness()},
+			{"unlisted", r.Unlisted}, {"completeness_percent", math.Round(100*r.Completeness()) / 100},
 		})
 	}
 	when := ""
