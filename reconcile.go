@@ -98,7 +98,8 @@ func (r *reconciler) listFromAPI(
 	})
 }
 
-// compare goes through a list and heals what it can. What it came to is kept, also when it fails.
+// compare goes through a list and heals what it can. What it came to is kept, also when
+// it fails.
 func (r *reconciler) compare(
 	ctx context.Context, source string, from, to time.Time, list lister, found func(Finding) error,
 ) (Reconciliation, error) {
@@ -135,6 +136,9 @@ func (r *reconciler) compare(
 	}
 	if err == nil && source == sourceAPI {
 		err = r.unlisted(ctx, from, to, seen, tell)
+	}
+	if ctx.Err() != nil {
+		return result, ctx.Err() // stopping: the next start does it anew
 	}
 	if err != nil {
 		result.Error = err.Error()
