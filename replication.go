@@ -92,7 +92,7 @@ func bringBack(ctx context.Context, config *Config, isNew bool, log *slog.Logger
 		return configError{fmt.Errorf("there is no database at %s and no copy at %s: "+
 			"if this shop is new, start once with hissa serve -new; if it is not, mend replica.url",
 			config.Database, place)}
-	case isNew:
+	case isNew && mark.Seq > 0:
 		return configError{fmt.Errorf("%s holds a copy of this shop's books (fact %d, %s): "+
 			"leave -new out, and they are brought back", place, mark.Seq, clock(mark.At))}
 	case time.Now().Before(mark.Until):
@@ -101,7 +101,13 @@ func bringBack(ctx context.Context, config *Config, isNew bool, log *slog.Logger
 	log.Warn("there is no database: it is brought back from its copy",
 		"database", config.Database, "replica", place.String(), "mark", mark.Seq)
 	back, err := restoreBooks(ctx, config, time.Time{}, config.Database)
-	if err != nil {
+	switch {
+	case errors.Is(err, replica.ErrNone) && isNew:
+		return nil
+	case errors.Is(err, replica.ErrNone):
+		return configError{fmt.Errorf("there is no database at %s, and the copy at %s was begun but never "+
+			"came to hold one: if this shop is new, start once with hissa serve -new", config.Database, place)}
+	case err != nil:
 		return err
 	}
 	log.Warn("the books are back and in order",

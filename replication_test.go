@@ -419,6 +419,24 @@ func TestStartBesideACopy(t *testing.T) {
 	c.copies("file://" + used)
 	c.refused(exitNo, "holds files but no hissa.json", "serve", "-new")
 
+	// A machine that was lost before the first state was copied: nothing can come back.
+	begun := filepath.Join(t.TempDir(), "begun")
+	c.copies("file://" + begun)
+	c.start("-new")
+	c.stop()
+	if err := os.RemoveAll(filepath.Join(begun, "0001")); err != nil {
+		t.Fatal(err)
+	}
+	mark := `{"epoch":1,"writer":"LOST","host":"vm","until":"2026-11-23T00:00:00Z","at":"2026-11-23T00:00:00Z","seq":0}`
+	if err := os.WriteFile(filepath.Join(begun, "hissa.json"), []byte(mark), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.loses()
+	c.refused(exitConfig, "never came to hold one: if this shop is new, start once with hissa serve -new", "serve")
+	c.start("-new")
+	c.stop()
+	c.loses()
+
 	c.copies(url)
 	c.start("-new")
 	c.must("partner", "add", "-code", "ASHA", "-name", "Asha")

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 func (s *shop) perished(t *testing.T, l *ledger, payments int) {
 	t.Helper()
 	p := s.start()
+	p.inStep(t)
 	ctx, stop := context.WithCancel(context.Background())
 	wg := p.load(ctx, l, 16)
 	for l.count() < payments {
@@ -31,6 +33,31 @@ func (s *shop) perished(t *testing.T, l *ledger, payments int) {
 	for _, file := range remains {
 		if err := os.RemoveAll(file); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// inStep waits until the copy has begun: before, nothing can come back.
+func (p *serving) inStep(t *testing.T) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		answer, err := http.Get(p.url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said struct {
+			Replica struct {
+				InStep bool `json:"in_step"`
+				Fact   int
+			}
+		}
+		err = json.NewDecoder(answer.Body).Decode(&said)
+		answer.Body.Close()
+		if err == nil && said.Replica.InStep && said.Replica.Fact > 0 {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("no copy after a minute: %v\n%s", err, p.log())
 		}
 	}
 }

@@ -31,6 +31,9 @@ func (p *Place) Restore(ctx context.Context, at time.Time, to string) (*Mark, er
 			return mark, err
 		}
 	}
+	if at.IsZero() && mark.Seq == 0 {
+		return nil, ErrNone // it was begun, and lost before the first state was whole
+	}
 	return nil, err // an epoch may reach back further than the one after it, but none does
 }
 
