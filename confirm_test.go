@@ -470,3 +470,48 @@ func TestAskedSoonAfterTheWebhook(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// A payment of which the API knows nothing is asked about for three days; one that it knows, and never
+// answers for under its signature, once a day for a month.
+func TestAskedUntilAnswered(t *testing.T) {
+	known := agreeing("T1", "1", 100000)
+	known.Definite = false
+	another := agreeing("T2", "1", 100000)
+	another.Definite = false
+	for _, row := range []struct {
+		what   string
+		answer Answer
+		asked  int // after the third day
+		last   time.Duration
+	}{
+		{"nothing known", Answer{Asked: "1", Result: "unknown", Amount: -1}, 0, 72 * time.Hour},
+		{"another payment of the order", another, 0, 72 * time.Hour},
+		{"known, unsigned", known, 27, 30 * 24 * time.Hour},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			b := openBooks(t, testTerms())
+			b.deliver(payment("T1", "1"))
+			began, asked, last := b.clockNow(), 0, time.Duration(0)
+			for range 40 * 24 {
+				polls, err := b.DuePolls(b.ctx(), 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range polls {
+					if last = b.clockNow().Sub(began); last > 72*time.Hour {
+						asked++
+					}
+					if err := b.RecordAnswers(b.ctx(), p, []Answer{row.answer}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b.wait(time.Hour)
+			}
+			if asked != row.asked || last != row.last {
+				t.Errorf("asked %d times after the third day, at last after %s; want %d and %s",
+					asked, last, row.asked, row.last)
+			}
+			b.inOrder()
+		})
+	}
+}
