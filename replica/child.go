@@ -86,11 +86,12 @@ func Run(in io.Reader, out io.Writer) error {
 }
 
 type child struct {
-	start start
-	place *Place
-	own   own
-	db    *litestream.DB
-	store *litestream.Store
+	start  start
+	place  *Place
+	own    own
+	db     *litestream.DB
+	store  *litestream.Store
+	steady bool // Litestream's own reader keeps the journal from starting anew unseen
 
 	writing sync.Mutex // of out
 	out     *json.Encoder
@@ -419,7 +420,7 @@ func removeOthers(keep string) error {
 // sync brings everything that was committed before the order to the place. It never gives up in
 // the middle: Litestream, interrupted at a checkpoint, would lose its hold on the journal.
 func (c *child) sync(o order) report {
-	err := c.db.SyncAndWait(context.Background())
+	err := c.send(context.Background())
 	if err != nil {
 		return report{Synced: o.Sync, Error: err.Error()}
 	}
@@ -434,6 +435,24 @@ func (c *child) sync(o order) report {
 			"renewed, so that another hissa may have taken the place"}
 	}
 	return report{Synced: o.Sync}
+}
+
+// send is one sync. The first is guarded, and so is the one after any that failed, which may have left
+// the journal between a checkpoint and the frame after it.
+func (c *child) send(ctx context.Context) error {
+	if c.steady {
+		err := c.db.SyncAndWait(ctx)
+		c.steady = err == nil
+		return err
+	}
+	g, err := guardJournal(ctx, c.start.Database)
+	if err != nil {
+		return err
+	}
+	err = c.db.SyncAndWait(ctx)
+	err = errors.Join(err, g.release(ctx))
+	c.steady = err == nil
+	return err
 }
 
 // close sends what is left and gives the place free, unless it is no longer ours.
