@@ -3,9 +3,9 @@ package main
 // SQLite: opening, migrating, and the one writer.
 //
 // Everything that changes the books goes through write: the caller's work is queued, one goroutine
-// takes all that has gathered, runs each piece in a savepoint of one BEGIN IMMEDIATE, commits
-// once, and only then tells every caller. So one fsync covers many callers, and nobody is answered
-// before what they were told is on the disk. There is no timer: while one batch is being synced
+// takes all that has gathered, runs it piece by piece in one BEGIN IMMEDIATE, commits once, and only
+// then tells every caller. A piece that fails undoes only itself. So one fsync covers many callers,
+// and nobody is answered before what they were told is on the disk. There is no timer: while one batch is being synced
 // the next one gathers. Reads use connections of their own and never wait for the writer.
 
 import (
@@ -48,6 +48,10 @@ var (
 
 	// errNotUndone takes the whole batch with it: half of a failed piece may still be in it.
 	errNotUndone = errors.New("a failed piece of work could not be undone")
+
+	// errHalfDone says that a piece failed after it had written something, with no savepoint to go
+	// back to.
+	errHalfDone = errors.New("a piece of work failed halfway")
 )
 
 // Store is the database: one writer, many readers.
@@ -111,7 +115,8 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 	}
 	var err error
 	s.write1, err = sql.Open("sqlite", dsn(path,
-		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)"))
+		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)",
+		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +182,12 @@ type writer struct {
 	asks  bool   // the batch schedules a question to the API for now
 	hands bool   // the batch queues a message for the shop
 	sound bool   // the journal found at the start is known to be on the disk
+
+	written int // statements that may have changed something
+
+	moves map[string]move   // what this batch does to accounts
+	ends  map[string][]byte // of the partners' chains, as far as they are known
+	last  int64             // the newest fact when they were: another process may book too
 
 	beside headFile
 }
@@ -286,24 +297,36 @@ func tell(c chan struct{}, reason bool) {
 	}
 }
 
-func (w *writer) attempt(batch []*job) (err error) {
+// attempt runs a batch in one transaction. Hardly any piece fails, and most that do fail before they
+// have written anything; so the first try does without savepoints, and only when a piece has to be
+// undone is the batch begun again with them.
+func (w *writer) attempt(batch []*job) error {
+	err := w.transact(batch, w.bare)
+	if errors.Is(err, errHalfDone) {
+		err = w.transact(batch, w.inSavepoint)
+	}
+	return err
+}
+
+func (w *writer) transact(batch []*job, run func(func(*tx) error) error) (err error) {
 	if err := w.begin(); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			w.terms = nil
+			w.terms, w.last = nil, 0
 			// SQLite may have rolled back by itself; either way it is undone.
 			_ = w.exec("ROLLBACK")
 		}
 	}()
+	w.moves = map[string]move{}
 	if err := w.refresh(); err != nil {
 		return err
 	}
 	start := w.head.seq
 	for _, j := range batch {
 		before := w.head
-		j.err = w.inSavepoint(j.do)
+		j.err = run(j.do)
 		if j.err == nil {
 			continue
 		}
@@ -313,11 +336,12 @@ func (w *writer) attempt(batch []*job) (err error) {
 				return err
 			}
 		}
-		code := sqliteCode(j.err)
-		if code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR ||
-			errors.Is(j.err, errNotUndone) {
+		if spoils(j.err) {
 			return j.err
 		}
+	}
+	if err := w.moveBalances(); err != nil {
+		return err
 	}
 	if w.head.seq != start {
 		err := w.exec(q("move-head"), w.head.seq, w.head.hash, w.head.terms)
@@ -328,10 +352,18 @@ func (w *writer) attempt(batch []*job) (err error) {
 	if err := w.exec("COMMIT"); err != nil {
 		return err
 	}
+	w.last = w.head.seq
 	if w.head.seq != start {
 		w.beside.note(w.head, w.store.now())
 	}
 	return nil
+}
+
+// spoils reports whether a piece's failure takes the whole transaction with it.
+func spoils(err error) bool {
+	code := sqliteCode(err)
+	return code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR ||
+		errors.Is(err, errNotUndone) || errors.Is(err, errHalfDone)
 }
 
 // begin takes the write lock. The first time it makes sure that the journal, on which everything
@@ -358,6 +390,9 @@ func (w *writer) refresh() error {
 	if err != nil {
 		return err
 	}
+	if w.head.seq != w.last || w.last == 0 {
+		w.ends = map[string][]byte{}
+	}
 	if w.terms != nil && w.from == w.head.terms {
 		return nil
 	}
@@ -370,20 +405,34 @@ func (w *writer) reloadTerms() (err error) {
 	return err
 }
 
+// bare runs one piece of work with nothing to go back to.
+func (w *writer) bare(do func(*tx) error) error {
+	before := w.written
+	err := w.piece(do)
+	if err != nil && w.written != before && !spoils(err) {
+		return fmt.Errorf("%w: %w", errHalfDone, err)
+	}
+	return err
+}
+
 // inSavepoint runs one piece of work so that its failure, or its panic, undoes only itself.
 func (w *writer) inSavepoint(do func(*tx) error) (err error) {
 	if err := w.exec("SAVEPOINT piece"); err != nil {
 		return err
 	}
-	err = recovered(func() error { return do(&tx{writer: w, now: w.store.now()}) })
-	if err == nil {
+	if err = cmp.Or(w.piece(do), w.moveBalances()); err == nil {
 		return w.exec("RELEASE piece")
 	}
+	clear(w.moves)
 	undo := cmp.Or(w.exec("ROLLBACK TO piece"), w.exec("RELEASE piece"))
 	if undo != nil {
 		return fmt.Errorf("%w: %w, after: %w", errNotUndone, undo, err)
 	}
 	return err
+}
+
+func (w *writer) piece(do func(*tx) error) error {
+	return recovered(func() error { return do(&tx{writer: w, now: w.store.now()}) })
 }
 
 func recovered(do func() error) (err error) {
@@ -438,12 +487,33 @@ func (r rows) stmt(query string) (*sql.Stmt, func() error, error) {
 }
 
 func (r rows) exec(query string, a ...any) error {
+	_, err := r.insert(query, a...)
+	return err
+}
+
+// insert is exec, and returns the id that a new row was given.
+func (r rows) insert(query string, a ...any) (int64, error) {
 	s, done, err := r.stmt(query)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = s.ExecContext(r.ctx, a...)
-	return errors.Join(err, done())
+	result, err := s.ExecContext(r.ctx, a...)
+	if err := errors.Join(err, done()); err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// exec notes that something may have been written.
+func (w *writer) exec(query string, a ...any) error {
+	w.written++
+	return w.rows.exec(query, a...)
+}
+
+// insert notes it too.
+func (w *writer) insert(query string, a ...any) (int64, error) {
+	w.written++
+	return w.rows.insert(query, a...)
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.

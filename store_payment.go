@@ -74,7 +74,7 @@ func (t *tx) receive(n Notification, body []byte) (string, error) {
 		return "", errNoProgram
 	}
 	subject := n.subject()
-	known, err := t.notifications(subject)
+	known, err := t.notificationsIfAny(subject)
 	if err != nil {
 		return "", err
 	}
@@ -84,9 +84,11 @@ func (t *tx) receive(n Notification, body []byte) (string, error) {
 	if repeat >= 0 {
 		return again(known[repeat]), t.countDelivery(known[repeat].Seq)
 	}
-	txn, err := t.transaction(n.TxnID)
-	if err != nil {
-		return "", err
+	var txn *transaction
+	if len(known) > 0 { // a payment begins with a message
+		if txn, err = t.transaction(n.TxnID); err != nil {
+			return "", err
+		}
 	}
 	if n.Kind == "other" || n.Unusable != "" || n.TxnID == "" ||
 		txn == nil && n.Kind != "payment" {
@@ -110,11 +112,11 @@ func (t *tx) receive(n Notification, body []byte) (string, error) {
 	if err := t.bookNotification(n, subject, body); err != nil {
 		return "", err
 	}
-	txn, err = t.settle(n.TxnID, txn, position)
-	if err != nil {
-		return "", err
+	now, err := t.settle(n.TxnID, txn, position)
+	if err != nil || txn == nil && position.Confirmation == off {
+		return n.Result, err
 	}
-	return n.Result, t.askAtOnce(txn, position)
+	return n.Result, t.askAtOnce(now, position)
 }
 
 // at is the notification with its place in the chain.
@@ -319,16 +321,22 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	if err != nil {
 		return nil, err
 	}
-	if err := t.one(q("settle-transaction"), args{
-		now.MID, now.TxnID, now.OrderID, now.Status, now.Amount, now.Currency,
+	row := args{
+		now.OrderID, now.Status, now.Amount, now.Currency,
 		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
 		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why,
-	}, &now.ID); err != nil {
+	}
+	if now.ID = txn.ID; known {
+		err = t.exec(q("update-transaction"), append(row, now.ID)...)
+	} else {
+		now.ID, err = t.insert(q("insert-transaction"), append(row, now.MID, now.TxnID)...)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := errors.Join(
 		t.writeCandidates(now.ID, known, p.Candidates),
-		t.writeCommission(now.ID, p.commission(txnID)),
+		t.writeCommission(now.ID, known, p.commission(txnID)),
 		t.bookDifference(now, known, p),
 	); err != nil {
 		return nil, err
@@ -363,8 +371,11 @@ func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
 	return nil
 }
 
-func (t *tx) writeCommission(id int64, c *Commission) error {
-	if c == nil {
+func (t *tx) writeCommission(id int64, known bool, c *Commission) error {
+	switch {
+	case c == nil && !known:
+		return nil
+	case c == nil:
 		return t.exec(q("delete-commission"), id)
 	}
 	return t.exec(q("write-commission"),
@@ -429,9 +440,8 @@ func (r rows) booked(id int64) (map[string]int64, error) {
 func (t *tx) entry(
 	kind, debit, credit string, amount int64, txn transaction, partner string,
 ) error {
-	end := make([]byte, sha256.Size)
-	err := t.one(q("account-hash"), args{"partner:" + partner}, &end)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	end, err := t.endOf("partner:" + partner)
+	if err != nil {
 		return err
 	}
 	_, end, err = t.bookEntry(end,
@@ -439,18 +449,54 @@ func (t *tx) entry(
 	if err != nil {
 		return err
 	}
-	for _, move := range []struct {
+	for _, side := range []struct {
 		account string
 		amount  int64
 	}{{debit, -amount}, {credit, amount}} {
-		hash := []byte{}
-		if move.account == "partner:"+partner {
-			hash = end
+		m, ok := t.moves[side.account]
+		if !ok {
+			m.end = []byte{}
 		}
-		if err := t.exec(q("move-balance"), move.account, move.amount, hash); err != nil {
+		m.amount += side.amount
+		if side.account == "partner:"+partner {
+			m.end = end
+		}
+		t.moves[side.account] = m
+	}
+	return nil
+}
+
+// move is what the entries of a batch do to one account, which is written once for all of them.
+type move struct {
+	amount int64
+	end    []byte // of the partner's chain
+}
+
+// endOf is where the chain of an account ends by now; zeros before its first entry.
+func (w *writer) endOf(account string) ([]byte, error) {
+	if m, ok := w.moves[account]; ok {
+		return m.end, nil
+	}
+	if end, ok := w.ends[account]; ok {
+		return end, nil
+	}
+	end := make([]byte, sha256.Size)
+	err := w.one(q("account-hash"), args{account}, &end)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return end, err
+}
+
+func (w *writer) moveBalances() error {
+	for _, account := range slices.Sorted(maps.Keys(w.moves)) {
+		m := w.moves[account]
+		if err := w.exec(q("move-balance"), account, m.amount, m.end); err != nil {
 			return err
 		}
+		w.ends[account] = m.end
 	}
+	clear(w.moves)
 	return nil
 }
 
@@ -547,7 +593,7 @@ func (s *Store) BindOrder(
 }
 
 func (t *tx) bindOrder(o Order) (string, error) {
-	old, err := t.order(o.ID)
+	old, _, err := t.order(o.ID)
 	if err != nil {
 		return "", err
 	}

@@ -111,12 +111,15 @@ func (r rows) factsUnder(
 			continue
 		}
 		for _, id := range []string{n.OrderID, withoutTimestamp(n.OrderID)} {
-			o, err := r.order(id)
+			o, click, err := r.order(id)
 			if err != nil {
 				return f, err
 			}
 			if o != nil {
 				f.Orders[id] = *o
+			}
+			if click != nil {
+				f.Clicks[click.ID] = *click
 			}
 		}
 	}
@@ -138,6 +141,16 @@ func (r rows) notifications(subject string) ([]Notification, error) {
 		return err
 	})
 	return ns, err
+}
+
+// notificationsIfAny is the same where there are mostly none: asking that alone is cheaper than asking
+// for thirty columns.
+func (r rows) notificationsIfAny(subject string) ([]Notification, error) {
+	var any bool
+	if err := r.one(q("any-notification"), args{subject}, &any); err != nil || !any {
+		return nil, err
+	}
+	return r.notifications(subject)
 }
 
 // scanNotification reads what every query of notifications selects.
@@ -190,17 +203,23 @@ func (r rows) due(f *Facts) error {
 	return err
 }
 
-// order returns the binding in force of exactly this order id, nil when there is none.
-func (r rows) order(id string) (*Order, error) {
+// order returns the binding in force of exactly this order id, and its click; nil when there is none.
+func (r rows) order(id string) (*Order, *Click, error) {
 	var o Order
-	var at int64
+	var c Click
+	var at, clicked int64
 	err := r.one(q("order"), args{id},
-		&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount)
+		&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount,
+		&c.Seq, &clicked, &c.Partner, &c.Sub, &c.Counted)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	o.At = fromMillis(&at)
-	return &o, err
+	if c.Seq == 0 {
+		return &o, nil, err
+	}
+	c.ID, c.At = o.ClickID, fromMillis(&clicked)
+	return &o, &c, err
 }
 
 // withoutTimestamp cuts what Paytm's WooCommerce and Magento plugins append: the last "_" and
@@ -243,7 +262,7 @@ func (r rows) clicksOf(f *Facts) error {
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		if id == "" {
+		if _, loaded := f.Clicks[id]; loaded || id == "" {
 			continue
 		}
 		c, err := r.click(id)

@@ -115,6 +115,9 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
  WHERE subject = ?
  ORDER BY seq;
 
+-- name: any-notification
+SELECT EXISTS (SELECT 1 FROM notifications WHERE subject = ?);
+
 -- name: insert-body
 INSERT INTO bodies (notification, salt, body)
 VALUES (?, ?, ?);
@@ -163,11 +166,14 @@ SELECT count(*)
  WHERE txn_id = ?;
 
 -- name: order
--- The binding in force is the newest.
-SELECT seq, at, order_id, click_id, promo_code, customer, amount
-  FROM orders
- WHERE order_id = ?
- ORDER BY seq DESC
+-- The binding in force is the newest. Its click comes with it, zeros when there is none.
+SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
+       coalesce(c.counted, '')
+  FROM orders o
+  LEFT JOIN clicks c ON c.id = o.click_id
+ WHERE o.order_id = ?
+ ORDER BY o.seq DESC
  LIMIT 1;
 
 -- name: click
@@ -311,29 +317,30 @@ SELECT txn_id
                WHERE partner = ''
                  AND value = ? COLLATE NOCASE);
 
--- name: settle-transaction
+-- name: insert-transaction
 -- Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of a payment, whatever
 -- brought the news of it, and its id is the primary key of the commission.
-INSERT INTO transactions (gateway, mid, txn_id, order_id, status, amount, currency, paid_at,
-                          first_at, refunded, confirmation, conflict, customer, partner, basis,
-                          value, why)
-VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (gateway, mid, txn_id) DO UPDATE
-   SET order_id     = excluded.order_id,
-       status       = excluded.status,
-       amount       = excluded.amount,
-       currency     = excluded.currency,
-       paid_at      = excluded.paid_at,
-       first_at     = excluded.first_at,
-       refunded     = excluded.refunded,
-       confirmation = excluded.confirmation,
-       conflict     = excluded.conflict,
-       customer     = excluded.customer,
-       partner      = excluded.partner,
-       basis        = excluded.basis,
-       value        = excluded.value,
-       why          = excluded.why
-RETURNING id;
+INSERT INTO transactions (gateway, order_id, status, amount, currency, paid_at, first_at, refunded,
+                          confirmation, conflict, customer, partner, basis, value, why, mid, txn_id)
+VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: update-transaction
+UPDATE transactions
+   SET order_id     = ?,
+       status       = ?,
+       amount       = ?,
+       currency     = ?,
+       paid_at      = ?,
+       first_at     = ?,
+       refunded     = ?,
+       confirmation = ?,
+       conflict     = ?,
+       customer     = ?,
+       partner      = ?,
+       basis        = ?,
+       value        = ?,
+       why          = ?
+ WHERE id = ?;
 
 -- name: attributions
 SELECT basis, value, partner, verdict, counts
