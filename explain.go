@@ -151,8 +151,13 @@ func (r rows) parts(s *Story) error {
 		return nil
 	}
 	return r.each(q("hybrid-bodies"), args{s.Facts.TxnID}, func(scan func(...any) error) error {
-		var body []byte
-		if err := scan(&body); err != nil || s.Parts != nil {
+		var packed []byte
+		var packing int
+		if err := scan(&packed, &packing); err != nil || s.Parts != nil {
+			return err
+		}
+		body, err := unpackBody(packed, packing)
+		if err != nil {
 			return err
 		}
 		if envelope, err := paytm.Parse(body); err == nil {

@@ -115,6 +115,7 @@ var exports = []exportKind{
 	{"attributions", attributionRecord("", Candidate{}), exportAttributions},
 	{"commissions", commissionRecord(Commission{}, time.Time{}), exportCommissions},
 	{"ledger", entryRecord(Entry{}), exportLedger},
+	{"days", dayRecord(dayKey{}, Totals{}), exportDays},
 }
 
 // Export writes the rows of one kind as JSON lines or CSV; errNotFound for an unknown kind.
@@ -381,5 +382,22 @@ func exportLedger(r rows, s Span, _ time.Time, write func(record) error) error {
 	from, to := s.millis()
 	return r.entries(q("export-ledger"), args{from, to}, func(e Entry) error {
 		return write(entryRecord(e))
+	})
+}
+
+func dayRecord(k dayKey, t Totals) record {
+	return record{
+		{"day", startOf(k.day).In(ist).Format(time.DateOnly)}, {"partner", k.partner}, {"clicks", t.Clicks},
+		{"payments", t.Payments}, {"sales", decimal(t.Sales)}, {"refunds", decimal(t.Refunds)},
+		{"commission", decimal(t.Commission)}, {"reversed", decimal(t.Reversed)},
+	}
+}
+
+func exportDays(r rows, s Span, _ time.Time, write func(record) error) error {
+	return r.days(s, func(k dayKey, t Totals) error {
+		if t == (Totals{}) { // its only payment turned out to be another partner's
+			return nil
+		}
+		return write(dayRecord(k, t))
 	})
 }

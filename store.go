@@ -186,6 +186,7 @@ type writer struct {
 	written int // statements that may have changed something
 
 	moves map[string]move   // what this batch does to accounts
+	days  dayTotals         // and to the totals
 	ends  map[string][]byte // of the partners' chains, as far as they are known
 	last  int64             // the newest fact when they were: another process may book too
 
@@ -319,7 +320,7 @@ func (w *writer) transact(batch []*job, run func(func(*tx) error) error) (err er
 			_ = w.exec("ROLLBACK")
 		}
 	}()
-	w.moves = map[string]move{}
+	w.moves, w.days = map[string]move{}, dayTotals{}
 	if err := w.refresh(); err != nil {
 		return err
 	}
@@ -340,7 +341,7 @@ func (w *writer) transact(batch []*job, run func(func(*tx) error) error) (err er
 			return j.err
 		}
 	}
-	if err := w.moveBalances(); err != nil {
+	if err := w.move(); err != nil {
 		return err
 	}
 	if w.head.seq != start {
@@ -365,6 +366,9 @@ func spoils(err error) bool {
 	return code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR ||
 		errors.Is(err, errNotUndone) || errors.Is(err, errHalfDone)
 }
+
+// move writes down what was gathered.
+func (w *writer) move() error { return cmp.Or(w.moveAccounts(), w.moveDays()) }
 
 // begin takes the write lock. The first time it makes sure that the journal, on which everything
 // that follows will stand, is on the disk and not only in the kernel's memory: after a failed sync
@@ -420,10 +424,11 @@ func (w *writer) inSavepoint(do func(*tx) error) (err error) {
 	if err := w.exec("SAVEPOINT piece"); err != nil {
 		return err
 	}
-	if err = cmp.Or(w.piece(do), w.moveBalances()); err == nil {
+	if err = cmp.Or(w.piece(do), w.move()); err == nil {
 		return w.exec("RELEASE piece")
 	}
 	clear(w.moves)
+	clear(w.days)
 	undo := cmp.Or(w.exec("ROLLBACK TO piece"), w.exec("RELEASE piece"))
 	if undo != nil {
 		return fmt.Errorf("%w: %w, after: %w", errNotUndone, undo, err)

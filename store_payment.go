@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -53,12 +52,13 @@ func (s *Store) receiveWith(
 	more func(*tx, Notification) error,
 ) (string, error) {
 	var result string
+	raw := newRawBody(body)
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
 			return err
 		}
-		if result, err = t.receive(n, body); err != nil {
+		if result, err = t.receive(n, raw); err != nil {
 			return err
 		}
 		return more(t, n)
@@ -69,7 +69,7 @@ func (s *Store) receiveWith(
 	return result, nil
 }
 
-func (t *tx) receive(n Notification, body []byte) (string, error) {
+func (t *tx) receive(n Notification, body rawBody) (string, error) {
 	if len(t.terms.programs) == 0 {
 		return "", errNoProgram
 	}
@@ -230,21 +230,17 @@ func deniedBy(f Facts, n Notification) bool {
 	return false
 }
 
-func (t *tx) bookNotification(n Notification, subject string, body []byte) error {
-	salt := make([]byte, 16)
-	rand.Read(salt)
-	mac := hmac.New(sha256.New, salt)
-	mac.Write(body)
+func (t *tx) bookNotification(n Notification, subject string, body rawBody) error {
 	seq, err := t.book("notifications",
 		n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result, n.Why, n.Unusable,
 		n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt,
 		n.Reference, n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown,
 		n.RefundID, n.Event, n.Refund, n.RefundsSum,
-		n.DisputeID, n.Dispute, n.Disputed, mac.Sum(nil))
+		n.DisputeID, n.Dispute, n.Disputed, body.mac)
 	if err != nil {
 		return err
 	}
-	return t.exec(q("insert-body"), seq, salt, body)
+	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing)
 }
 
 func (t *tx) countDelivery(seq int64) error {
@@ -327,6 +323,9 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why,
 	}
 	if now.ID = txn.ID; known {
+		if err := t.takeOut(txn); err != nil {
+			return nil, err
+		}
 		err = t.exec(q("update-transaction"), append(row, now.ID)...)
 	} else {
 		now.ID, err = t.insert(q("insert-transaction"), append(row, now.MID, now.TxnID)...)
@@ -334,9 +333,11 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	if err != nil {
 		return nil, err
 	}
+	commission := p.commission(txnID)
+	t.days.addPayment(&now, commission, 1)
 	if err := errors.Join(
 		t.writeCandidates(now.ID, known, p.Candidates),
-		t.writeCommission(now.ID, known, p.commission(txnID)),
+		t.writeCommission(now.ID, known, commission),
 		t.bookDifference(now, known, p),
 	); err != nil {
 		return nil, err
@@ -488,7 +489,7 @@ func (w *writer) endOf(account string) ([]byte, error) {
 	return end, err
 }
 
-func (w *writer) moveBalances() error {
+func (w *writer) moveAccounts() error {
 	for _, account := range slices.Sorted(maps.Keys(w.moves)) {
 		m := w.moves[account]
 		if err := w.exec(q("move-balance"), account, m.amount, m.end); err != nil {
@@ -567,6 +568,9 @@ func (t *tx) redecideAll(txnIDs []string) error {
 // RecordClick stores a visit. It counts from the moment it is durable.
 func (s *Store) RecordClick(ctx context.Context, c Click) error {
 	return s.write(ctx, s.clicks, func(t *tx) error {
+		if c.Counted == "" {
+			t.days.addClick(t.now, c.Partner)
+		}
 		_, err := t.book("clicks", t.now, c.ID, c.Partner, c.Sub, c.Counted)
 		return err
 	})

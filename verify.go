@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 var verifyCommand = command{
@@ -136,10 +137,10 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	err := s.read(ctx, func(r rows) error {
 		v := verifier{
 			rows: r, report: &report, progress: progress,
-			balances: map[string]int64{}, ends: map[string][]byte{},
+			balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
 		}
 		for _, check := range []func() error{
-			v.chain, v.accounts, v.bodies, v.customers, v.positions, v.strays,
+			v.chain, v.accounts, v.bodies, v.customers, v.positions, v.totals, v.strays,
 		} {
 			if err := check(); err != nil {
 				return err
@@ -156,6 +157,7 @@ type verifier struct {
 	progress func(done, all int64)
 	balances map[string]int64  // of every account, from the entries
 	ends     map[string][]byte // of every partner's chain, from the entries
+	days     dayTotals         // from the clicks and the positions
 }
 
 // cursor walks one table of the chain in order.
@@ -276,11 +278,14 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 	if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(hash, stored) {
 		return nil, badRow{where, "was changed after it was booked (or the row before it was)"}
 	}
+	at := func(column string) any { return c.row[1+slices.Index(c.table.fields(), column)] }
+	if c.table.name == "clicks" && at("counted") == "" {
+		v.days.addClick(time.UnixMilli(at("at").(int64)), at("partner").(string))
+	}
 	if c.table.name != "entries" {
 		return hash, nil
 	}
 	v.report.Entries++
-	at := func(column string) any { return c.row[1+slices.Index(c.table.fields(), column)] }
 	partner, amount := at("partner").(string), at("amount").(int64)
 	end, ok := v.ends[partner]
 	if !ok {
@@ -336,13 +341,13 @@ func (v verifier) accounts() error {
 func (v verifier) bodies() error {
 	return v.each(q("bodies"), nil, func(scan func(...any) error) error {
 		var seq int64
-		var salt, body, want []byte
-		if err := scan(&seq, &salt, &body, &want); err != nil {
+		var packing int
+		var salt, packed, want []byte
+		if err := scan(&seq, &salt, &packed, &packing, &want); err != nil {
 			return err
 		}
-		mac := hmac.New(sha256.New, salt)
-		mac.Write(body)
-		if !hmac.Equal(mac.Sum(nil), want) {
+		body, err := unpackBody(packed, packing)
+		if err != nil || !hmac.Equal(macOf(salt, body), want) {
 			return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was received"}
 		}
 		return nil
@@ -419,10 +424,30 @@ func (v verifier) position(txn *transaction, mid string, terms *Terms) error {
 		return badRow{where,
 			fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
 	}
+	v.days.addPayment(txn, have, 1)
 	if err := v.bookedAsDue(txn, p); err != nil {
 		return err
 	}
 	return v.candidatesOf(txn, p)
+}
+
+// totals compares the totals of days with what the clicks and the positions come to.
+func (v verifier) totals() error {
+	err := v.rows.days(Span{}, func(k dayKey, have Totals) error {
+		want := v.days[k]
+		delete(v.days, k)
+		if have == want {
+			return nil
+		}
+		return badRow{k.String(), fmt.Sprintf("the books come to %+v, the row says %+v", want, have)}
+	})
+	if err != nil {
+		return err
+	}
+	for k, want := range v.days {
+		return badRow{k.String(), fmt.Sprintf("the books come to %+v, there is no row", want)}
+	}
+	return nil
 }
 
 // bookedAsDue compares the ledger with a position.

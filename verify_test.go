@@ -292,6 +292,7 @@ var derivedRows = []struct{ table, where, named string }{
 	{"attributions", ofT1 + " AND rank = 1", "attributions of T1: "},
 	{"accounts", "name = 'expense'", "account expense"},
 	{"accounts", "name = 'partner:ASHA'", "account partner:ASHA"},
+	{"days", "partner = 'ASHA' AND day = (SELECT min(day) FROM days WHERE partner = 'ASHA')", "totals of "},
 }
 
 // Every column of what follows from the facts, but for a rank, whose order alone means something,
@@ -351,6 +352,8 @@ func TestVerifyNoticesMissingRows(t *testing.T) {
 			"basis, value, partner, verdict, counts FROM attributions WHERE " + ofT1},
 		{"transaction T4: ", "INSERT INTO commissions SELECT " +
 			"(SELECT id FROM transactions WHERE txn_id = 'T4'), " + earning + ofT1},
+		{"totals of ", "DELETE FROM days WHERE partner = 'ASHA'"},
+		{"totals of ", "INSERT INTO days VALUES (1, 'NOBODY', 1, 0, 0, 0, 0, 0)"},
 		{"body of notification", "UPDATE bodies SET body = zeroblob(32) WHERE notification = " +
 			"(SELECT max(notification) FROM bodies)"},
 		{"body of notification", "UPDATE bodies SET salt = zeroblob(16)"},

@@ -119,8 +119,8 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 SELECT EXISTS (SELECT 1 FROM notifications WHERE subject = ?);
 
 -- name: insert-body
-INSERT INTO bodies (notification, salt, body)
-VALUES (?, ?, ?);
+INSERT INTO bodies (notification, salt, body, packing)
+VALUES (?, ?, ?, ?);
 
 -- name: count-delivery
 -- A message that came once has no row.
@@ -236,7 +236,7 @@ SELECT subject
 
 -- name: hybrid-bodies
 -- The newest messages about a payment that was made in several ways at once; not each tells of its parts.
-SELECT b.body
+SELECT b.body, b.packing
   FROM notifications n
   JOIN bodies b ON b.notification = n.seq
  WHERE n.subject = ?
@@ -411,6 +411,24 @@ VALUES (?, ?, ?)
    SET balance = balance + excluded.balance,
        hash    = excluded.hash;
 
+-- name: move-day
+INSERT INTO days (day, partner, clicks, payments, sales, refunds, commission, reversed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE
+   SET clicks     = clicks + excluded.clicks,
+       payments   = payments + excluded.payments,
+       sales      = sales + excluded.sales,
+       refunds    = refunds + excluded.refunds,
+       commission = commission + excluded.commission,
+       reversed   = reversed + excluded.reversed;
+
+-- name: days
+SELECT day, partner, clicks, payments, sales, refunds, commission, reversed
+  FROM days
+ WHERE day >= ?
+   AND day < ?
+ ORDER BY day, partner;
+
 -- name: earnings
 SELECT name, balance
   FROM accounts
@@ -525,7 +543,7 @@ DELETE FROM polls
 
 -- name: bodies
 -- The raw bodies that are still kept, with the MAC in the facts.
-SELECT b.notification, b.salt, b.body, n.body_mac
+SELECT b.notification, b.salt, b.body, b.packing, n.body_mac
   FROM bodies b
   LEFT JOIN notifications n ON n.seq = b.notification
  ORDER BY b.notification;

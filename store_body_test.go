@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"testing"
+
+	"hissa/paytm/paytmtest"
+)
+
+// Every body comes back as it was, and none takes more room than that.
+func TestBodiesComeBack(t *testing.T) {
+	p := paytmtest.New(paytmtest.Config{})
+	noise := make([]byte, 1000)
+	rand.Read(noise)
+	bodies := [][]byte{{}, []byte("x"), noise, bytes.Repeat([]byte("ORDERID="), 8000)}
+	var came, kept int
+	for i := range 100 {
+		pay := p.Pay(fmt.Sprint("ORDER", i), int64(100+i))
+		for _, m := range []paytmtest.Message{p.PaymentForm(pay), p.PaymentJSON(pay), p.PaymentFlatJSON(pay)} {
+			packed, _ := packBody(m.Body)
+			came, kept = came+len(m.Body), kept+len(packed)
+			bodies = append(bodies, m.Body)
+		}
+	}
+	for _, body := range bodies {
+		packed, packing := packBody(body)
+		back, err := unpackBody(packed, packing)
+		if err != nil || !bytes.Equal(back, body) || len(packed) > len(body) {
+			t.Fatalf("%d bytes became %d and then %d: %v", len(body), len(packed), len(back), err)
+		}
+	}
+	if 3*kept > 2*came {
+		t.Errorf("%d bytes of messages are kept in %d", came, kept)
+	}
+	if _, err := unpackBody([]byte("x"), 99); err == nil {
+		t.Error("a packing of the future was unpacked")
+	}
+}
+
+// What is on a disk that went bad must not bring verify down.
+func FuzzUnpackBody(f *testing.F) {
+	packed, packing := packBody([]byte("ORDERID=1&STATUS=TXN_SUCCESS&RESPMSG=Txn+Success"))
+	f.Add(packed, packing)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3}, packedWith1)
+	f.Fuzz(func(t *testing.T, packed []byte, packing int) {
+		body, err := unpackBody(packed, packing)
+		if err == nil && len(body) > maxBody {
+			t.Errorf("%d bytes became %d", len(packed), len(body))
+		}
+	})
+}
