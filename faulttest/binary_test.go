@@ -109,8 +109,7 @@ var weaknesses = map[string][]edit{
 		{"schema/001.sql", "  why          TEXT NOT NULL,     -- nobody earned: why\n" +
 			"  UNIQUE (gateway, mid, txn_id)\n",
 			"  why          TEXT NOT NULL      -- nobody earned: why\n"},
-		{"schema/queries.sql", "ON CONFLICT (gateway, mid, txn_id) DO UPDATE",
-			"ON CONFLICT DO UPDATE"},
+		{"store_payment.go", "	known := txn != nil\n", "	known := txn != nil && txn.ID < 0\n"},
 	},
 	"a failed sync is tried again": {
 		{"store.go", "			closeOnce(w.store.broken)\n", ""},
@@ -204,13 +203,13 @@ var weaknesses = map[string][]edit{
 		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`},
 	},
 	"a message is committed before its commission": {
-		{"store_payment.go", `	txn, err = t.settle(n.TxnID, txn, position)
-`, `	for _, s := range []string{"RELEASE piece", "COMMIT", "BEGIN IMMEDIATE", "SAVEPOINT piece"} {
+		{"store_payment.go", `	now, err := t.settle(n.TxnID, txn, position)
+`, `	for _, s := range []string{"COMMIT", "BEGIN IMMEDIATE"} {
 		if err := t.exec(s); err != nil {
 			return "", err
 		}
 	}
-	txn, err = t.settle(n.TxnID, txn, position)
+	now, err := t.settle(n.TxnID, txn, position)
 `},
 	},
 }
