@@ -91,34 +91,42 @@ func (t *tx) append(table string, seq int64, row []any, digest [sha256.Size]byte
 }
 
 func link(before []byte, digest [sha256.Size]byte) []byte {
-	h := sha256.Sum256(append(append(make([]byte, 0, 64), before...), digest[:]...))
+	var both [2 * sha256.Size]byte
+	copy(both[copy(both[:], before):], digest[:])
+	h := sha256.Sum256(both[:])
 	return h[:]
 }
 
 // digestOf turns a row's values into what SQLite stores, and digests them.
 func digestOf(table string, seq int64, values []any) (row []any, digest [sha256.Size]byte) {
+	row = make([]any, 0, len(values)+3) // the hashes are still to come
 	row = append(row, seq)
 	for _, v := range values {
 		row = append(row, stored(v))
 	}
-	text := make([]byte, 0, 512)
+	return row, sha256.Sum256(appendRow(make([]byte, 0, 1024), table, row))
+}
+
+// appendRow appends what is digested of a row: its table, its place and its columns.
+func appendRow(text []byte, table string, row []any) []byte {
 	text = piece(text, 't', table)
 	for _, v := range row {
 		switch v := v.(type) {
 		case nil:
 			text = append(text, 'n')
 		case int64:
-			text = piece(text, 'i', strconv.FormatInt(v, 10))
+			var digits [20]byte
+			text = piece(text, 'i', strconv.AppendInt(digits[:0], v, 10))
 		case string:
 			text = piece(text, 't', v)
 		case []byte:
-			text = piece(text, 'b', string(v))
+			text = piece(text, 'b', v)
 		}
 	}
-	return row, sha256.Sum256(text)
+	return text
 }
 
-func piece(text []byte, kind byte, v string) []byte {
+func piece[T string | []byte](text []byte, kind byte, v T) []byte {
 	text = append(text, kind)
 	text = strconv.AppendInt(text, int64(len(v)), 10)
 	text = append(text, ':')

@@ -123,13 +123,15 @@ func (r rows) factsUnder(
 			}
 		}
 	}
-	if err := r.clicksOf(&f); err != nil {
-		return f, err
+	return f, r.namedBy(&f, t)
+}
+
+// namedBy finds what the facts loaded so far name: clicks, and who brought a customer.
+func (r rows) namedBy(f *Facts, t *Terms) error {
+	if err := r.clicksOf(f); err != nil || !t.anyLifetime() {
+		return err
 	}
-	if t.anyLifetime() {
-		err = r.broughtOf(&f)
-	}
-	return f, err
+	return r.broughtOf(f)
 }
 
 // notifications returns the distinct messages about a subject, in order of booking.
@@ -168,52 +170,67 @@ func scanNotification(scan func(...any) error) (n Notification, err error) {
 
 func (r rows) answers(f *Facts) error {
 	return r.each(q("answers"), args{f.TxnID}, func(scan func(...any) error) error {
-		var a Answer
-		var at int64
-		var paid *int64
-		err := scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount, &paid,
-			&a.Reference, &a.POS, &a.Code, &a.Text, &a.Definite)
-		a.At, a.PaidAt = fromMillis(&at), fromMillis(paid)
+		a, err := scanAnswer(scan)
 		f.Answers = append(f.Answers, a)
 		return err
 	})
 }
 
+func scanAnswer(scan func(...any) error) (a Answer, err error) {
+	var at int64
+	var paid *int64
+	err = scan(&a.Seq, &at, &a.Asked, &a.Result, &a.TxnID, &a.OrderID, &a.Amount, &paid,
+		&a.Reference, &a.POS, &a.Code, &a.Text, &a.Definite)
+	a.At, a.PaidAt = fromMillis(&at), fromMillis(paid)
+	return a, err
+}
+
 func (r rows) decisions(f *Facts) error {
 	return r.each(q("decisions"), args{f.TxnID}, func(scan func(...any) error) error {
-		var d Decision
-		var at int64
-		err := scan(&d.Seq, &at, &d.Agree, &d.Amount, &d.Reason)
-		d.At = fromMillis(&at)
+		d, err := scanDecision(scan)
 		f.Decisions = append(f.Decisions, d)
 		return err
 	})
 }
 
-func (r rows) due(f *Facts) error {
-	var d Due
+func scanDecision(scan func(...any) error) (d Decision, err error) {
 	var at int64
-	err := r.one(q("due"), args{f.TxnID},
-		&d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
+	err = scan(&d.Seq, &at, &d.Agree, &d.Amount, &d.Reason)
 	d.At = fromMillis(&at)
-	f.Due = &d
-	return err
+	return d, err
+}
+
+func (r rows) due(f *Facts) error {
+	return r.each(q("due"), args{f.TxnID}, func(scan func(...any) error) error {
+		d, err := scanDue(scan)
+		f.Due = &d
+		return err
+	})
+}
+
+func scanDue(scan func(...any) error) (d Due, err error) {
+	var at int64
+	err = scan(&d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
+	d.At = fromMillis(&at)
+	return d, err
 }
 
 // order returns the binding in force of exactly this order id, and its click; nil when there is none.
-func (r rows) order(id string) (*Order, *Click, error) {
+func (r rows) order(id string) (o *Order, c *Click, err error) {
+	err = r.each(q("order"), args{id}, func(scan func(...any) error) (err error) {
+		o, c, err = scanOrder(scan)
+		return err
+	})
+	return o, c, err
+}
+
+// scanOrder reads a binding and its click, nil when that is none that is known.
+func scanOrder(scan func(...any) error) (*Order, *Click, error) {
 	var o Order
 	var c Click
 	var at, clicked int64
-	err := r.one(q("order"), args{id},
-		&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount,
+	err := scan(&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount,
 		&c.Seq, &clicked, &c.Partner, &c.Sub, &c.Counted)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil, nil
-	}
 	o.At = fromMillis(&at)
 	if c.Seq == 0 {
 		return &o, nil, err
@@ -331,18 +348,38 @@ func (r rows) commission(id int64) (*Commission, error) {
 // commissions reads those that one of the queries of commissions selects.
 func (r rows) commissions(query string, a args, row func(Commission) error) error {
 	return r.each(query, a, func(scan func(...any) error) error {
-		var c Commission
-		var paid, due int64
-		var blocks string
-		err := scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
-			&c.Basis, &c.Rate.BPS, &c.Rate.Flat, &c.Program, &paid, &due, &blocks)
+		c, err := scanCommission(scan)
 		if err != nil {
 			return err
 		}
-		c.PaidAt, c.DueAt = fromMillis(&paid), fromMillis(&due)
-		c.Blocks = strings.Fields(blocks)
 		return row(c)
 	})
+}
+
+func scanCommission(scan func(...any) error) (c Commission, err error) {
+	var paid, due int64
+	var blocks string
+	err = scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
+		&c.Basis, &c.Rate.BPS, &c.Rate.Flat, &c.Program, &paid, &due, &blocks)
+	c.PaidAt, c.DueAt = fromMillis(&paid), fromMillis(&due)
+	c.Blocks = strings.Fields(blocks)
+	return c, err
+}
+
+// candidates returns everybody who could have brought a transaction, as it was decided.
+func (r rows) candidates(id int64) ([]Candidate, error) {
+	var cs []Candidate
+	err := r.each(q("attributions"), args{id}, func(scan func(...any) error) error {
+		c, err := scanCandidate(scan)
+		cs = append(cs, c)
+		return err
+	})
+	return cs, err
+}
+
+func scanCandidate(scan func(...any) error) (c Candidate, err error) {
+	err = scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
+	return c, err
 }
 
 // Backup writes a consistent copy of the database to a new file, readable by its owner only.

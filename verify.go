@@ -14,10 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
 var verifyCommand = command{
@@ -127,28 +125,45 @@ type badRow struct {
 
 func (b badRow) Error() string { return b.where + ": " + b.what }
 
-// Verify recomputes the books on one snapshot. A badRow error says that they are wrong; any other
-// error that they could not be read. progress, when not nil, is told how many facts are done.
+// Verify recomputes the books: the chain and what hangs on it, and beside that the positions, each on
+// one snapshot. A badRow error says that they are wrong; any other error that they could not be read.
+// progress, when not nil, is told how many facts are done.
 func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Report, error) {
 	var report Report
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	err := s.read(ctx, func(r rows) error {
-		v := verifier{
-			rows: r, report: &report, progress: progress,
-			balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
-		}
-		for _, check := range []func() error{
-			v.chain, v.accounts, v.bodies, v.customers, v.positions, v.totals, v.strays,
-		} {
-			if err := check(); err != nil {
-				return err
+	verify := func(checks func(verifier) []func() error) error {
+		return s.read(ctx, func(r rows) error {
+			v := verifier{
+				rows: r, report: &report, progress: progress,
+				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
 			}
-		}
-		return nil
+			for _, check := range checks(v) {
+				if err := check(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beside := make(chan error, 1)
+	go func() {
+		beside <- verify(func(v verifier) []func() error {
+			return []func() error{v.positions, v.clicks, v.totals, v.strays}
+		})
+	}()
+	err := verify(func(v verifier) []func() error {
+		return []func() error{v.chain, v.accounts, v.bodies, v.customers}
 	})
-	return report, err
+	if err != nil {
+		cancel()
+		<-beside
+		return report, err
+	}
+	return report, <-beside
 }
 
 type verifier struct {
@@ -162,10 +177,13 @@ type verifier struct {
 
 // cursor walks one table of the chain in order.
 type cursor struct {
-	table chainedTable
-	rows  *sql.Rows
-	row   []any // seq, the digested columns, [partner_hash,] hash
-	seq   int64
+	table  chainedTable
+	fields []string // of the digest
+	rows   *sql.Rows
+	row    []any // seq, the digested columns, [partner_hash,] hash
+	into   []any // pointers to them
+	seq    int64
+	text   []byte // reused for each row
 }
 
 func (v verifier) open(t chainedTable) (*cursor, error) {
@@ -179,7 +197,10 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{table: t, rows: found, row: make([]any, len(columns))}
+	c := &cursor{table: t, fields: t.fields(), rows: found, row: make([]any, len(columns))}
+	for i := range c.row {
+		c.into = append(c.into, &c.row[i])
+	}
 	return c, c.next()
 }
 
@@ -189,11 +210,7 @@ func (c *cursor) next() error {
 	if !c.rows.Next() {
 		return c.rows.Err()
 	}
-	into := make([]any, len(c.row))
-	for i := range c.row {
-		into[i] = &c.row[i]
-	}
-	if err := c.rows.Scan(into...); err != nil {
+	if err := c.rows.Scan(c.into...); err != nil {
 		return err
 	}
 	seq, ok := c.row[0].(int64)
@@ -258,6 +275,8 @@ func (v verifier) walk(cursors []*cursor, all int64) (last int64, hash []byte, e
 	}
 }
 
+func (c *cursor) place() string { return fmt.Sprintf("%s %d", c.table.name, c.seq) }
+
 // earliest is the cursor at the first fact not yet walked, nil when all are past their last.
 func earliest(cursors []*cursor) *cursor {
 	var c *cursor
@@ -271,17 +290,13 @@ func earliest(cursors []*cursor) *cursor {
 
 // link checks one row against the chain, and an entry against its partner's chain.
 func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
-	where := fmt.Sprintf("%s %d", c.table.name, c.seq)
-	columns := len(c.table.fields())
-	_, digest := digestOf(c.table.name, c.seq, c.row[1:columns+1])
+	c.text = appendRow(c.text[:0], c.table.name, c.row[:len(c.fields)+1])
+	digest := sha256.Sum256(c.text)
 	hash := link(before, digest)
 	if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(hash, stored) {
-		return nil, badRow{where, "was changed after it was booked (or the row before it was)"}
+		return nil, badRow{c.place(), "was changed after it was booked (or the row before it was)"}
 	}
-	at := func(column string) any { return c.row[1+slices.Index(c.table.fields(), column)] }
-	if c.table.name == "clicks" && at("counted") == "" {
-		v.days.addClick(time.UnixMilli(at("at").(int64)), at("partner").(string))
-	}
+	at := func(column string) any { return c.row[1+slices.Index(c.fields, column)] }
 	if c.table.name != "entries" {
 		return hash, nil
 	}
@@ -293,7 +308,7 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 	}
 	v.ends[partner] = link(end, digest)
 	if stored, _ := c.row[len(c.row)-2].([]byte); !bytes.Equal(v.ends[partner], stored) {
-		return nil, badRow{where, "does not follow the partner's entry before it"}
+		return nil, badRow{c.place(), "does not follow the partner's entry before it"}
 	}
 	v.balances[at("debit").(string)] -= amount
 	v.balances[at("credit").(string)] += amount
@@ -370,140 +385,6 @@ func (v verifier) customers() error {
 		}
 		return nil
 	})
-}
-
-// positions works every transaction out again.
-func (v verifier) positions() error {
-	terms, err := v.loadTerms()
-	if err != nil {
-		return err
-	}
-	var mid string
-	if err := v.one(q("setting"), args{"mid"}, &mid); err != nil {
-		return err
-	}
-	for after := int64(0); ; {
-		ts, err := v.transactions(q("transactions-after"), after)
-		if err != nil {
-			return err
-		}
-		if len(ts) == 0 {
-			return nil
-		}
-		for _, t := range ts {
-			if err := v.position(t, mid, terms); err != nil {
-				return err
-			}
-			v.report.Transactions++
-			after = t.ID
-		}
-	}
-}
-
-func (v verifier) position(txn *transaction, mid string, terms *Terms) error {
-	where := "transaction " + txn.TxnID
-	known, err := v.notifications(txn.TxnID)
-	if err != nil {
-		return err
-	}
-	f, err := v.factsUnder(terms, txn.TxnID, known, txn)
-	if err != nil {
-		return err
-	}
-	p := decide(f, terms)
-	want := transactionOf(mid, txn.TxnID, p)
-	want.ID = txn.ID
-	if *txn != want {
-		return badRow{where, fmt.Sprintf("the facts make it %+v, the row says %+v", want, *txn)}
-	}
-	have, err := v.commission(txn.ID)
-	if err != nil {
-		return err
-	}
-	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
-		return badRow{where,
-			fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
-	}
-	v.days.addPayment(txn, have, 1)
-	if err := v.bookedAsDue(txn, p); err != nil {
-		return err
-	}
-	return v.candidatesOf(txn, p)
-}
-
-// totals compares the totals of days with what the clicks and the positions come to.
-func (v verifier) totals() error {
-	err := v.rows.days(Span{}, func(k dayKey, have Totals) error {
-		want := v.days[k]
-		delete(v.days, k)
-		if have == want {
-			return nil
-		}
-		return badRow{k.String(), fmt.Sprintf("the books come to %+v, the row says %+v", want, have)}
-	})
-	if err != nil {
-		return err
-	}
-	for k, want := range v.days {
-		return badRow{k.String(), fmt.Sprintf("the books come to %+v, there is no row", want)}
-	}
-	return nil
-}
-
-// bookedAsDue compares the ledger with a position.
-func (v verifier) bookedAsDue(txn *transaction, p Position) error {
-	where := "transaction " + txn.TxnID
-	booked, err := v.booked(txn.ID)
-	if err != nil {
-		return err
-	}
-	for partner, amount := range booked {
-		due := int64(0)
-		if partner == p.Partner {
-			due = p.Earned - p.Reversed
-		}
-		if amount != due {
-			return badRow{where, fmt.Sprintf("the ledger holds %s for %s, the facts make it %s",
-				decimal(amount), partner, decimal(due))}
-		}
-	}
-	if _, ok := booked[p.Partner]; !ok && p.Earned != p.Reversed {
-		return badRow{where, "the ledger holds nothing for " + p.Partner}
-	}
-	return nil
-}
-
-func sameCommission(a, b *Commission) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	x, y := *a, *b
-	x.Blocks, y.Blocks = nil, nil
-	return reflect.DeepEqual(x, y) && slices.Equal(a.Blocks, b.Blocks)
-}
-
-func (v verifier) candidatesOf(txn *transaction, p Position) error {
-	have, err := v.candidates(txn.ID)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(have, p.Candidates) {
-		return badRow{"attributions of " + txn.TxnID,
-			fmt.Sprintf("the facts make them %+v, the rows say %+v", p.Candidates, have)}
-	}
-	return nil
-}
-
-// candidates returns everybody who could have brought a transaction, as it was decided.
-func (r rows) candidates(id int64) ([]Candidate, error) {
-	var cs []Candidate
-	err := r.each(q("attributions"), args{id}, func(scan func(...any) error) error {
-		var c Candidate
-		err := scan(&c.Basis, &c.Value, &c.Partner, &c.Verdict, &c.counts)
-		cs = append(cs, c)
-		return err
-	})
-	return cs, err
 }
 
 // strays looks for rows that belong to nothing.

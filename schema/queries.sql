@@ -263,15 +263,6 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
                      AND kind = 'payment'
                      AND unusable = '');
 
--- name: transactions-after
--- All of them, a page at a time.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
-  FROM transactions
- WHERE id > ?
- ORDER BY id
- LIMIT 500;
-
 -- name: transactions-by-order
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
        confirmation, conflict, customer, partner, basis, value, why
@@ -551,6 +542,84 @@ SELECT b.notification, b.salt, b.body, b.packing, n.body_mac
 -- name: customers
 SELECT alias, kind, value
   FROM customers;
+
+-- What belongs to the payments, each table in the order of these: the first column is the payment's id.
+
+-- name: all-transactions
+SELECT id, id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why
+  FROM transactions
+ ORDER BY id;
+
+-- name: all-messages
+SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why, n.unusable, n.mid, n.txn_id,
+       n.order_id, n.status, n.amount, n.currency, n.paid_at, n.reference, n.pos, n.campaign, n.customer,
+       n.mode, n.unknown, n.refund_id, n.event, n.refund, n.refunds_sum, n.dispute_id, n.dispute,
+       n.disputed
+  FROM transactions t
+ CROSS JOIN notifications n ON n.subject = t.txn_id
+ ORDER BY t.id, n.seq;
+
+-- name: all-bindings
+-- The bindings of every order that a message names, with their clicks.
+SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
+       coalesce(c.counted, '')
+  FROM transactions t
+ CROSS JOIN notifications n ON n.subject = t.txn_id
+ CROSS JOIN orders o ON o.order_id = n.order_id
+  LEFT JOIN clicks c ON c.id = o.click_id
+ WHERE n.kind = 'payment'
+   AND n.unusable = ''
+ ORDER BY t.id, n.seq, o.seq;
+
+-- name: all-answers
+SELECT t.id, a.seq, a.at, a.asked, a.result, a.txn_id, a.order_id, a.amount, a.paid_at, a.reference,
+       a.pos, a.code, a.text, a.definite
+  FROM transactions t
+ CROSS JOIN answers a ON a.about = t.txn_id
+ ORDER BY t.id, a.seq;
+
+-- name: all-decisions
+SELECT t.id, d.seq, d.at, d.agree, d.amount, d.reason
+  FROM transactions t
+ CROSS JOIN decisions d ON d.txn_id = t.txn_id
+ ORDER BY t.id, d.seq;
+
+-- name: all-dues
+SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.program
+  FROM transactions t
+ CROSS JOIN dues d ON d.txn_id = t.txn_id
+ ORDER BY t.id;
+
+-- name: all-commissions
+SELECT c.txn, t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps,
+       c.flat, c.program, c.paid_at, c.due_at, c.blocks
+  FROM commissions c
+ CROSS JOIN transactions t ON t.id = c.txn
+ ORDER BY c.txn;
+
+-- name: all-candidates
+SELECT txn, basis, value, partner, verdict, counts
+  FROM attributions
+ ORDER BY txn, rank;
+
+-- name: all-bookings
+-- What each entry gives a partner, or takes.
+SELECT txn, partner,
+       CASE kind
+       WHEN 'earn' THEN amount
+       WHEN 'reverse' THEN -amount
+       ELSE 0
+       END
+  FROM entries
+ WHERE txn IS NOT NULL
+ ORDER BY txn;
+
+-- name: clicks-that-count
+SELECT at, partner
+  FROM clicks
+ WHERE counted = '';
 
 -- name: stray-notifications
 SELECT count(*)

@@ -1,0 +1,287 @@
+package main
+
+// The half of verify that works every payment out again. What belongs to the payments is read as one
+// stream a table, each in the order of the payments, and taken as their turn comes: a question for each
+// payment to each table would take ten times as long.
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// stream is the rows of one table in the order of the payments that they belong to.
+type stream[T any] struct {
+	rows *sql.Rows
+	read func(scan func(...any) error) (T, error)
+	txn  int64 // of row; 0 past the last
+	row  T
+}
+
+// openers opens streams until one fails, and closes all of them.
+type openers struct {
+	verifier
+	err   error
+	close []func() error
+}
+
+// open runs one of the queries whose first column is a payment's id; read scans the others.
+func open[T any](o *openers, query string, read func(scan func(...any) error) (T, error)) *stream[T] {
+	if o.err != nil {
+		return nil
+	}
+	s := &stream[T]{read: read}
+	if s.rows, o.err = o.conn.QueryContext(o.ctx, query); o.err == nil {
+		o.close = append(o.close, s.rows.Close)
+		o.err = s.next()
+	}
+	return s
+}
+
+func (s *stream[T]) next() (err error) {
+	s.txn = 0
+	if !s.rows.Next() {
+		return s.rows.Err()
+	}
+	s.row, err = s.read(func(into ...any) error { return s.rows.Scan(append([]any{&s.txn}, into...)...) })
+	return err
+}
+
+// of takes the rows of a payment; those of payments that there are not are left behind.
+func (s *stream[T]) of(txn int64) (list []T, err error) {
+	for s.txn != 0 && s.txn <= txn {
+		if s.txn == txn {
+			list = append(list, s.row)
+		}
+		if err := s.next(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// streams are all that belongs to payments.
+type streams struct {
+	transactions *stream[*transaction]
+	messages     *stream[Notification]
+	bindings     *stream[binding]
+	answers      *stream[Answer]
+	decisions    *stream[Decision]
+	dues         *stream[Due]
+	commissions  *stream[Commission]
+	candidates   *stream[Candidate]
+	entries      *stream[booking]
+}
+
+// binding is what the shop said about an order that a message names.
+type binding struct {
+	order *Order
+	click *Click
+}
+
+// booking is what one ledger entry gives a partner, or takes.
+type booking struct {
+	partner string
+	amount  int64
+}
+
+func scanBinding(scan func(...any) error) (b binding, err error) {
+	b.order, b.click, err = scanOrder(scan)
+	return b, err
+}
+
+func scanBooking(scan func(...any) error) (b booking, err error) {
+	err = scan(&b.partner, &b.amount)
+	return b, err
+}
+
+// positions works every payment out again.
+func (v verifier) positions() (err error) {
+	terms, err := v.loadTerms()
+	if err != nil {
+		return err
+	}
+	var mid string
+	if err := v.one(q("setting"), args{"mid"}, &mid); err != nil {
+		return err
+	}
+	o := &openers{verifier: v}
+	defer func() {
+		for _, shut := range o.close {
+			err = errors.Join(err, shut())
+		}
+	}()
+	s := streams{
+		open(o, q("all-transactions"), scanTransaction),
+		open(o, q("all-messages"), scanNotification),
+		open(o, q("all-bindings"), scanBinding),
+		open(o, q("all-answers"), scanAnswer),
+		open(o, q("all-decisions"), scanDecision),
+		open(o, q("all-dues"), scanDue),
+		open(o, q("all-commissions"), scanCommission),
+		open(o, q("all-candidates"), scanCandidate),
+		open(o, q("all-bookings"), scanBooking),
+	}
+	if o.err != nil {
+		return o.err
+	}
+	for {
+		txns, err := s.transactions.of(s.transactions.txn)
+		if err != nil || len(txns) == 0 {
+			return err
+		}
+		if err := v.position(txns[0], s, mid, terms); err != nil {
+			return err
+		}
+		v.report.Transactions++
+	}
+}
+
+func (v verifier) position(txn *transaction, s streams, mid string, terms *Terms) error {
+	where := "transaction " + txn.TxnID
+	f, err := v.factsOf(txn, s, terms)
+	if err != nil {
+		return err
+	}
+	p := decide(f, terms)
+	want := transactionOf(mid, txn.TxnID, p)
+	want.ID = txn.ID
+	if *txn != want {
+		return badRow{where, fmt.Sprintf("the facts make it %+v, the row says %+v", want, *txn)}
+	}
+	commissions, err := s.commissions.of(txn.ID)
+	if err != nil {
+		return err
+	}
+	var have *Commission
+	if len(commissions) > 0 {
+		have = &commissions[0]
+	}
+	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
+		return badRow{where,
+			fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
+	}
+	v.days.addPayment(txn, have, 1)
+	if err := v.bookedAsDue(txn, s, p); err != nil {
+		return err
+	}
+	candidates, err := s.candidates.of(txn.ID)
+	if err == nil && !slices.Equal(candidates, p.Candidates) {
+		return badRow{"attributions of " + txn.TxnID,
+			fmt.Sprintf("the facts make them %+v, the rows say %+v", p.Candidates, candidates)}
+	}
+	return err
+}
+
+// factsOf takes what is known about a payment from the streams.
+func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, error) {
+	f := Facts{TxnID: txn.TxnID, Orders: map[string]Order{}, Clicks: map[string]Click{}}
+	var errs [5]error
+	var bindings []binding
+	var dues []Due
+	f.Notifications, errs[0] = s.messages.of(txn.ID)
+	f.Answers, errs[1] = s.answers.of(txn.ID)
+	f.Decisions, errs[2] = s.decisions.of(txn.ID)
+	dues, errs[3] = s.dues.of(txn.ID)
+	bindings, errs[4] = s.bindings.of(txn.ID)
+	if err := errors.Join(errs[:]...); err != nil {
+		return f, err
+	}
+	if len(dues) > 0 {
+		f.Due = &dues[0]
+	}
+	for _, b := range bindings { // of several bindings of an order the last is in force
+		f.Orders[b.order.ID] = *b.order
+	}
+	for _, b := range bindings {
+		if b.click != nil && f.Orders[b.order.ID] == *b.order {
+			f.Clicks[b.click.ID] = *b.click
+		}
+	}
+	for _, n := range f.payments() {
+		id := withoutTimestamp(n.OrderID)
+		if id == n.OrderID {
+			continue
+		}
+		o, c, err := v.order(id)
+		if err != nil {
+			return f, err
+		}
+		if o != nil {
+			f.Orders[id] = *o
+		}
+		if c != nil {
+			f.Clicks[c.ID] = *c
+		}
+	}
+	return f, v.namedBy(&f, terms)
+}
+
+// clicks counts those that count.
+func (v verifier) clicks() error {
+	return v.each(q("clicks-that-count"), nil, func(scan func(...any) error) error {
+		var at int64
+		var partner string
+		err := scan(&at, &partner)
+		v.days.addClick(time.UnixMilli(at), partner)
+		return err
+	})
+}
+
+// totals compares the totals of days with what the clicks and the positions come to.
+func (v verifier) totals() error {
+	err := v.rows.days(Span{}, func(k dayKey, have Totals) error {
+		want := v.days[k]
+		delete(v.days, k)
+		if have == want {
+			return nil
+		}
+		return badRow{k.String(), fmt.Sprintf("the books come to %+v, the row says %+v", want, have)}
+	})
+	if err != nil {
+		return err
+	}
+	for k, want := range v.days {
+		return badRow{k.String(), fmt.Sprintf("the books come to %+v, there is no row", want)}
+	}
+	return nil
+}
+
+// bookedAsDue compares the ledger with a position.
+func (v verifier) bookedAsDue(txn *transaction, s streams, p Position) error {
+	where := "transaction " + txn.TxnID
+	entries, err := s.entries.of(txn.ID)
+	if err != nil {
+		return err
+	}
+	booked := map[string]int64{}
+	for _, e := range entries {
+		booked[e.partner] += e.amount
+	}
+	for partner, amount := range booked {
+		due := int64(0)
+		if partner == p.Partner {
+			due = p.Earned - p.Reversed
+		}
+		if amount != due {
+			return badRow{where, fmt.Sprintf("the ledger holds %s for %s, the facts make it %s",
+				decimal(amount), partner, decimal(due))}
+		}
+	}
+	if _, ok := booked[p.Partner]; !ok && p.Earned != p.Reversed {
+		return badRow{where, "the ledger holds nothing for " + p.Partner}
+	}
+	return nil
+}
+
+func sameCommission(a, b *Commission) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.Blocks, y.Blocks = nil, nil
+	return reflect.DeepEqual(x, y) && slices.Equal(a.Blocks, b.Blocks)
+}
