@@ -128,6 +128,7 @@ func TestAlarmsWaitForThePager(t *testing.T) {
 
 // A drill that failed, and one that is old, are alarms where there is a copy.
 func TestDrillAlarm(t *testing.T) {
+	t.Parallel()
 	c := newChild(t)
 	c.copies("file://" + filepath.Join(t.TempDir(), "copy"))
 	web := make(chan string, 10)

@@ -527,12 +527,12 @@ var exportCommand = command{
 	short: "the books, one row a line",
 	long: `
 KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions,
-ledger or days. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC. -from
-and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by payment
-time; for ledger by entry time, for clicks, orders and notifications by their own.
+ledger or days. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC.
+-from and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by
+payment time; for ledger by entry time, for clicks, orders and notifications by their own.
 
-days are totals, a row for each day in India and partner ("" for payments that nobody brought): clicks
-of that day that count, and the payments made on it, with what became of them since.
+days are totals, a row for each day in India and partner ("" for payments that nobody brought):
+clicks of that day that count, and the payments made on it, with what became of them since.
 
 Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 > november.csv`,
 	run: func(c *call) error {

@@ -131,6 +131,7 @@ func TestLadder(t *testing.T) {
 
 // An API that is away is asked again after a growing pause; the schedule is in the database.
 func TestAPIAway(t *testing.T) {
+	t.Parallel()
 	c := openConfirmation(t)
 	c.paytm.SetAPI(paytmtest.APIFaults{Away: true})
 	pay := c.pays("1")
@@ -340,6 +341,7 @@ func TestWithoutAnOrderIsAlwaysConfirmed(t *testing.T) {
 
 // When Paytm asks for fewer questions, all of them wait, and are put later.
 func TestTooManyQuestions(t *testing.T) {
+	t.Parallel()
 	c := openConfirmation(t)
 	c.setClock(time.Now)
 	c.paytm.SetAPI(paytmtest.APIFaults{RateLimit: 3})

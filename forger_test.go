@@ -726,6 +726,7 @@ func came(s *liveShop, txn string) string {
 }
 
 func TestTheForgersBench(t *testing.T) {
+	t.Parallel()
 	forgeries := cycles(1_000, 10_000, 1_000_000)
 	b, twin := attackedShop(t, forgeries/100)
 	began := time.Now()

@@ -228,6 +228,7 @@ func (m *model) fixDue(txn *modelTxn) {
 // decisions. After every step the books are in order and agree with the model in every commission
 // and every balance.
 func TestRandomHistoriesAgainstTheModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		b := openBooks(t, testTerms())
 		b.partner("ASHA")

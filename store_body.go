@@ -39,6 +39,14 @@ func unpackBody(packed []byte, packing int) ([]byte, error) {
 	case notPacked:
 		return packed, nil
 	case packedWith1:
+		// The length comes first, and a torn one would be believed: up to 4 GiB.
+		size, err := s2.DecodedLen(packed)
+		if err == nil && size > maxBody {
+			err = fmt.Errorf("it says that it is %d bytes long", size)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("a packed body is torn: %w", err)
+		}
 		return bodyDictionary.Decode(nil, packed)
 	}
 	return nil, fmt.Errorf("a body is packed in a way (%d) that this hissa does not know", packing)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"hissa/paytm/paytmtest"
@@ -36,6 +37,18 @@ func TestBodiesComeBack(t *testing.T) {
 	}
 	if _, err := unpackBody([]byte("x"), 99); err == nil {
 		t.Error("a packing of the future was unpacked")
+	}
+}
+
+// The length that a packed body begins with is not believed before it is known to be possible.
+func TestATornLengthTakesNoMemory(t *testing.T) {
+	torn := []byte{0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3} // 4 GiB less a byte
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := unpackBody(torn, packedWith1)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 16*maxBody {
+		t.Errorf("%d bytes were taken: %v", took, err)
 	}
 }
 

@@ -265,7 +265,7 @@ type condition func(*Envelope) bool
 // value returns the first value under these names that is not empty.
 func (n names) value(e *Envelope) string {
 	for _, name := range n {
-		if value := e.Fields.Get(name); value != "" {
+		if value := e.get(name); value != "" {
 			return value
 		}
 	}
@@ -354,7 +354,7 @@ const (
 // false, when the field is required and absent, holds a "|" or contradicts itself.
 func (r *reading) take(n names, d demand) (name, value string, usable bool) {
 	for _, candidate := range n {
-		switch other := r.envelope.Fields.Get(candidate); {
+		switch other := r.envelope.get(candidate); {
 		case other == "" || other == value:
 		case value == "":
 			name, value = candidate, other

@@ -198,6 +198,7 @@ var (
 // listed reads one row. Like in a message, what is unusable counts as absent.
 func listed(n *node, body []byte) Listed {
 	e := &Envelope{Shape: HeadBody, Fields: n.fields(false), content: n}
+	e.sort()
 	r := &reading{envelope: e}
 	row := Listed{
 		OrderID: r.id(listOrder, optional, "_-@.="), TxnID: r.id(listTxn, optional, "_-@.="),
@@ -221,7 +222,7 @@ func listed(n *node, body []byte) Listed {
 		row.Result = "TXN_FAILURE"
 	}
 	for _, name := range listTimes {
-		if at, hasClock, err := ParseTime(e.Fields.Get(name)); err == nil && hasClock {
+		if at, hasClock, err := ParseTime(e.get(name)); err == nil && hasClock {
 			row.At = at
 			break
 		}

@@ -75,6 +75,35 @@ type Envelope struct {
 	Checksum string
 
 	content *node // HeadBody: the value of body, with what is nested in it
+
+	sorted []*Field // Fields in byte order of their names: everything looks names up
+}
+
+// sort notes the order of the names, and returns one that comes twice.
+func (e *Envelope) sort() (twice string, found bool) {
+	e.sorted = make([]*Field, len(e.Fields))
+	for i := range e.Fields {
+		e.sorted[i] = &e.Fields[i]
+	}
+	slices.SortFunc(e.sorted, byName)
+	for i := 1; i < len(e.sorted); i++ {
+		if e.sorted[i].Name == e.sorted[i-1].Name {
+			return e.sorted[i].Name, true
+		}
+	}
+	return "", false
+}
+
+func byName(a, b *Field) int { return strings.Compare(a.Name, b.Name) }
+
+// get is Fields.Get for messages of many fields.
+func (e *Envelope) get(name string) string {
+	i, found := slices.BinarySearchFunc(e.sorted, name,
+		func(f *Field, name string) int { return strings.Compare(f.Name, name) })
+	if !found {
+		return ""
+	}
+	return e.sorted[i].read()
 }
 
 // Parse takes a message apart: JSON if its first byte that is not white space is "{", else a form.
@@ -103,10 +132,12 @@ func parseJSON(body []byte) (*Envelope, error) {
 	content := document.member("body")
 	if content == nil || content.kind != kindObject {
 		e := &Envelope{Shape: FlatJSON, Fields: document.fields(true)}
-		e.Checksum = e.Fields.Get(checksumName)
+		e.sort()
+		e.Checksum = e.get(checksumName)
 		return e, nil
 	}
 	e := &Envelope{Shape: HeadBody, Fields: content.fields(false), content: content}
+	e.sort()
 	e.Text = body[content.start:content.end]
 	signature := document.member("head").member("signature")
 	if signature != nil && signature.kind == kindText {
@@ -152,6 +183,8 @@ func parseForm(body string) (*Envelope, error) {
 		return nil, fmt.Errorf("the form has %d fields, more than %d", count, maxNames)
 	}
 	e := &Envelope{Shape: Form, Fields: make(Fields, 0, count)}
+	var decoded strings.Builder // what was escaped: one memory for all of it
+	decoded.Grow(len(body))
 	for more := true; more; {
 		var piece string
 		piece, body, more = strings.Cut(body, "&")
@@ -161,32 +194,32 @@ func parseForm(body string) (*Envelope, error) {
 		if !found || name == "" || strings.Contains(name, ";") {
 			return nil, fmt.Errorf("field %d of the form is not name=value", len(e.Fields)+1)
 		}
-		name, okName := unescape(name)
-		value, okValue := unescape(value)
+		name, okName := unescape(name, &decoded)
+		value, okValue := unescape(value, &decoded)
 		if !okName || !okValue {
 			return nil, fmt.Errorf("field %d of the form has a bad escape, a NUL byte or text "+
 				"that is not UTF-8", len(e.Fields)+1)
 		}
-		if e.Fields.Has(name) {
-			return nil, fmt.Errorf("the form has two fields named %s", quote(name))
-		}
 		e.Fields = append(e.Fields, Field{Name: name, Value: value})
 	}
-	e.Checksum = strings.ReplaceAll(e.Fields.Get(checksumName), " ", "+")
+	if name, twice := e.sort(); twice {
+		return nil, fmt.Errorf("the form has two fields named %s", quote(name))
+	}
+	e.Checksum = strings.ReplaceAll(e.get(checksumName), " ", "+")
 	return e, nil
 }
 
 // unescape decodes "+" and "%XX". It refuses anything else after a percent sign, and a result that
 // is not UTF-8 or has a NUL byte.
-func unescape(text string) (string, bool) {
+func unescape(text string, into *strings.Builder) (string, bool) {
 	if !strings.ContainsAny(text, "%+") {
 		return text, true
 	}
-	decoded := make([]byte, 0, len(text))
+	start := into.Len()
 	for i := 0; i < len(text); i++ {
 		switch b := text[i]; b {
 		case '+':
-			decoded = append(decoded, ' ')
+			into.WriteByte(' ')
 		case '%':
 			if i+2 >= len(text) {
 				return "", false
@@ -195,13 +228,14 @@ func unescape(text string) (string, bool) {
 			if high < 0 || low < 0 || high|low == 0 {
 				return "", false
 			}
-			decoded = append(decoded, byte(high<<4|low))
+			into.WriteByte(byte(high<<4 | low))
 			i += 2
 		default:
-			decoded = append(decoded, b)
+			into.WriteByte(b)
 		}
 	}
-	return string(decoded), utf8.Valid(decoded)
+	decoded := into.String()[start:]
+	return decoded, utf8.ValidString(decoded)
 }
 
 // hexValue is the value of one hexadecimal digit, -1 for any other byte.
@@ -229,23 +263,25 @@ func (e *Envelope) Verify(k *Key) bool {
 // MID returns the merchant id the message carries, "" when it has none: the webhook for an
 // accepted refund has none.
 func (e *Envelope) MID() string {
-	if mid := e.Fields.Get("MID"); mid != "" {
+	if mid := e.get("MID"); mid != "" {
 		return mid
 	}
-	return e.Fields.Get("mid")
+	return e.get("mid")
 }
 
 // Identity tells a repeat from a new message: it is the same for the same content, whatever the
 // order of the fields and the text of the checksum, which one content can have many of. Where the
 // checksum does not tell an empty value from the text "null", neither does this.
 func (e *Envelope) Identity() [32]byte {
-	content := appendCounted(nil, string(e.Shape))
+	size := 64 + len(e.Text)
+	for _, field := range e.sorted {
+		size += 16 + len(field.Name) + len(field.Value)
+	}
+	content := appendCounted(make([]byte, 0, size), string(e.Shape))
 	if e.Shape == HeadBody {
 		return sha256.Sum256(append(content, e.Text...))
 	}
-	sorted := slices.Clone(e.Fields)
-	slices.SortFunc(sorted, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	for _, field := range sorted {
+	for _, field := range e.sorted {
 		if field.Name != checksumName {
 			content = appendCounted(appendCounted(content, field.Name), field.read())
 		}
