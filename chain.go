@@ -37,6 +37,10 @@ var chained = []chainedTable{
 	{"entries", "at kind debit credit amount currency txn txn_id partner"},
 }
 
+// besides are the columns that are written with a fact and not digested: what they say follows from the
+// others.
+var besides = map[string]string{"entries": "partner_hash", "notifications": "opens"}
+
 type chainedTable struct{ name, columns string }
 
 func (t chainedTable) fields() []string { return strings.Fields(t.columns) }
@@ -45,9 +49,7 @@ var insertFact = func() map[string]string {
 	m := map[string]string{}
 	for _, t := range chained {
 		columns := append([]string{"seq"}, t.fields()...)
-		if t.name == "entries" {
-			columns = append(columns, "partner_hash")
-		}
+		columns = append(columns, strings.Fields(besides[t.name])...)
 		columns = append(columns, "hash")
 		m[t.name] = "INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ") " +
 			"VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
@@ -67,9 +69,14 @@ var chainHolds = func() string {
 
 // book appends a fact to its table and to the chain, and returns its place.
 func (t *tx) book(table string, values ...any) (int64, error) {
+	return t.bookWith(table, nil, values...)
+}
+
+// bookWith is book for a table with columns that are not digested.
+func (t *tx) bookWith(table string, besides []any, values ...any) (int64, error) {
 	seq := t.head.seq + 1
 	row, digest := digestOf(table, seq, values)
-	return seq, t.append(table, seq, row, digest)
+	return seq, t.append(table, seq, append(row, besides...), digest)
 }
 
 // bookEntry appends a ledger entry to the chain and to its partner's own chain, whose end comes in

@@ -70,7 +70,7 @@ func TestParallelDuplicates(t *testing.T) {
 	}
 	var commissions, clicks int
 	if err := s.read(s.ctx(), func(r rows) error {
-		if err := r.one("SELECT count(*) FROM commissions", nil, &commissions); err != nil {
+		if err := r.one("SELECT count(commission) FROM transactions", nil, &commissions); err != nil {
 			return err
 		}
 		return r.one("SELECT count(*) FROM clicks WHERE counted = ''", nil, &clicks)

@@ -492,33 +492,18 @@ func (r rows) stmt(query string) (*sql.Stmt, func() error, error) {
 }
 
 func (r rows) exec(query string, a ...any) error {
-	_, err := r.insert(query, a...)
-	return err
-}
-
-// insert is exec, and returns the id that a new row was given.
-func (r rows) insert(query string, a ...any) (int64, error) {
 	s, done, err := r.stmt(query)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	result, err := s.ExecContext(r.ctx, a...)
-	if err := errors.Join(err, done()); err != nil {
-		return 0, err
-	}
-	return result.LastInsertId()
+	_, err = s.ExecContext(r.ctx, a...)
+	return errors.Join(err, done())
 }
 
 // exec notes that something may have been written.
 func (w *writer) exec(query string, a ...any) error {
 	w.written++
 	return w.rows.exec(query, a...)
-}
-
-// insert notes it too.
-func (w *writer) insert(query string, a ...any) (int64, error) {
-	w.written++
-	return w.rows.insert(query, a...)
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.

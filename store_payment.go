@@ -94,7 +94,7 @@ func (t *tx) receive(n Notification, body rawBody) (string, error) {
 		txn == nil && n.Kind != "payment" {
 		// About no payment that is known: kept, and found again when the payment comes.
 		n.Result = judge(n, Facts{Notifications: known}, Position{})
-		return n.Result, t.bookNotification(n, subject, body)
+		return n.Result, t.bookNotification(n, subject, body, false)
 	}
 	if err := t.fixIfDue(txn); err != nil {
 		return "", err
@@ -109,7 +109,7 @@ func (t *tx) receive(n Notification, body rawBody) (string, error) {
 	}
 	position := decide(after, t.terms)
 	n.Result = judge(n, before, position)
-	if err := t.bookNotification(n, subject, body); err != nil {
+	if err := t.bookNotification(n, subject, body, txn == nil); err != nil {
 		return "", err
 	}
 	now, err := t.settle(n.TxnID, txn, position)
@@ -230,8 +230,9 @@ func deniedBy(f Facts, n Notification) bool {
 	return false
 }
 
-func (t *tx) bookNotification(n Notification, subject string, body rawBody) error {
-	seq, err := t.book("notifications",
+// bookNotification books a message; opens is whether a transaction begins with it.
+func (t *tx) bookNotification(n Notification, subject string, body rawBody, opens bool) error {
+	seq, err := t.bookWith("notifications", []any{stored(opens)},
 		n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result, n.Why, n.Unusable,
 		n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt,
 		n.Reference, n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown,
@@ -304,8 +305,9 @@ func (t *tx) fixIfDue(txn *transaction) error {
 	return err
 }
 
-// settle writes a position down: the transaction, its candidates, its commission, and in the
-// ledger the difference to what is booked. txn is nil for a transaction not seen before.
+// settle writes a position down: the transaction with its commission, its candidates, and in the
+// ledger the difference to what is booked. txn is nil for a transaction that begins with the message
+// just booked.
 func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, error) {
 	now := transactionOf(t.store.mid, txnID, p)
 	known := txn != nil
@@ -317,27 +319,28 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	if err != nil {
 		return nil, err
 	}
-	row := args{
+	commission := p.commission(txnID)
+	verdict, others := p.trail()
+	row := append(args{
 		now.OrderID, now.Status, now.Amount, now.Currency,
 		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
-		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why,
-	}
+		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why, verdict,
+	}, commission.row()...)
 	if now.ID = txn.ID; known {
 		if err := t.takeOut(txn); err != nil {
 			return nil, err
 		}
 		err = t.exec(q("update-transaction"), append(row, now.ID)...)
 	} else {
-		now.ID, err = t.insert(q("insert-transaction"), append(row, now.MID, now.TxnID)...)
+		now.ID = t.head.seq
+		err = t.exec(q("insert-transaction"), append(row, now.ID, now.MID, now.TxnID)...)
 	}
 	if err != nil {
 		return nil, err
 	}
-	commission := p.commission(txnID)
 	t.days.addPayment(&now, commission, 1)
 	if err := errors.Join(
-		t.writeCandidates(now.ID, known, p.Candidates),
-		t.writeCommission(now.ID, known, commission),
+		t.writeCandidates(now.ID, known, others),
 		t.bookDifference(now, known, p),
 	); err != nil {
 		return nil, err
@@ -356,6 +359,18 @@ func transactionOf(mid, txnID string, p Position) transaction {
 	}
 }
 
+// trail says who could have brought a transaction, as it is kept: with nobody but the winner, the
+// verdict alone stands beside what the transaction says of them.
+func (p Position) trail() (verdict string, others []Candidate) {
+	if len(p.Candidates) == 1 {
+		only := p.Candidates[0]
+		if only.counts && only.Partner == p.Partner && only.Basis == p.Basis && only.Value == p.Value {
+			return only.Verdict, nil
+		}
+	}
+	return "", p.Candidates
+}
+
 func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
 	if known {
 		if err := t.exec(q("delete-attributions"), id); err != nil {
@@ -372,17 +387,13 @@ func (t *tx) writeCandidates(id int64, known bool, cs []Candidate) error {
 	return nil
 }
 
-func (t *tx) writeCommission(id int64, known bool, c *Commission) error {
-	switch {
-	case c == nil && !known:
-		return nil
-	case c == nil:
-		return t.exec(q("delete-commission"), id)
+// row is what a transaction says of its commission; nobody's is null.
+func (c *Commission) row() args {
+	if c == nil {
+		return args{nil, 0, false, 0, 0, 0, 0, ""}
 	}
-	return t.exec(q("write-commission"),
-		id, c.Partner, c.Amount, c.Reversed, c.Void, c.Currency, c.Basis,
-		c.Rate.BPS, c.Rate.Flat, c.Program,
-		c.PaidAt.UnixMilli(), c.DueAt.UnixMilli(), strings.Join(c.Blocks, " "))
+	return args{c.Amount, c.Reversed, c.Void, c.Rate.BPS, c.Rate.Flat, c.Program,
+		c.DueAt.UnixMilli(), strings.Join(c.Blocks, " ")}
 }
 
 // bookDifference makes the ledger say what the position says: whoever should have nothing is taken

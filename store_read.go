@@ -110,7 +110,7 @@ func (r rows) factsUnder(
 		if _, ok := f.Orders[n.OrderID]; ok {
 			continue
 		}
-		for _, id := range []string{n.OrderID, withoutTimestamp(n.OrderID)} {
+		for _, id := range slices.Compact([]string{n.OrderID, withoutTimestamp(n.OrderID)}) {
 			o, click, err := r.order(id)
 			if err != nil {
 				return f, err

@@ -393,7 +393,7 @@ func (v verifier) strays() error {
 		{"a payment message without its transaction", q("stray-notifications")},
 		{"a transaction without a payment message", q("stray-transactions")},
 		{"an entry without its transaction", q("stray-entries")},
-		{"a commission without its transaction", q("stray-commissions")},
+		{"a message that began a transaction which is not there", q("stray-openings")},
 		{"an attribution without its transaction", q("stray-attributions")},
 	} {
 		var n int

@@ -190,6 +190,11 @@ func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, err
 	if err := errors.Join(errs[:]...); err != nil {
 		return f, err
 	}
+	for _, n := range f.Notifications {
+		if n.TxnID != txn.TxnID {
+			return f, badRow{"transaction " + txn.TxnID, fmt.Sprintf("fact %d is about %s", n.Seq, n.TxnID)}
+		}
+	}
 	if len(dues) > 0 {
 		f.Due = &dues[0]
 	}

@@ -112,11 +112,12 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
        status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown,
        refund_id, event, refund, refunds_sum, dispute_id, dispute, disputed
   FROM notifications
- WHERE subject = ?
+ WHERE subject = ?1
+   AND seq IN (SELECT seq FROM subjects WHERE subject = ?1)
  ORDER BY seq;
 
 -- name: any-notification
-SELECT EXISTS (SELECT 1 FROM notifications WHERE subject = ?);
+SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = ?);
 
 -- name: insert-body
 INSERT INTO bodies (notification, salt, body, packing)
@@ -132,9 +133,9 @@ VALUES (?, 2, ?)
 
 -- name: deliveries
 SELECT d.notification, d.times
-  FROM deliveries d
-  JOIN notifications n ON n.seq = d.notification
- WHERE n.subject = ?;
+  FROM subjects m
+  JOIN deliveries d ON d.notification = m.seq
+ WHERE m.subject = ?;
 
 -- name: insert-customer
 INSERT INTO customers (alias, kind, value)
@@ -237,9 +238,10 @@ SELECT subject
 -- name: hybrid-bodies
 -- The newest messages about a payment that was made in several ways at once; not each tells of its parts.
 SELECT b.body, b.packing
-  FROM notifications n
+  FROM subjects m
+  JOIN notifications n ON n.seq = m.seq
   JOIN bodies b ON b.notification = n.seq
- WHERE n.subject = ?
+ WHERE m.subject = ?
    AND n.kind = 'payment'
    AND n.mode = 'HYBRID'
    AND n.unusable = ''
@@ -310,10 +312,12 @@ SELECT txn_id
 
 -- name: insert-transaction
 -- Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of a payment, whatever
--- brought the news of it, and its id is the primary key of the commission.
+-- brought the news of it, and its commission is a part of it.
 INSERT INTO transactions (gateway, order_id, status, amount, currency, paid_at, first_at, refunded,
-                          confirmation, conflict, customer, partner, basis, value, why, mid, txn_id)
-VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                          confirmation, conflict, customer, partner, basis, value, why, verdict,
+                          commission, reversed, void, rate_bps, flat, program, due_at, blocks,
+                          id, mid, txn_id)
+VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update-transaction
 UPDATE transactions
@@ -330,12 +334,21 @@ UPDATE transactions
        partner      = ?,
        basis        = ?,
        value        = ?,
-       why          = ?
+       why          = ?,
+       verdict      = ?,
+       commission   = ?,
+       reversed     = ?,
+       void         = ?,
+       rate_bps     = ?,
+       flat         = ?,
+       program      = ?,
+       due_at       = ?,
+       blocks       = ?
  WHERE id = ?;
 
 -- name: attributions
 SELECT basis, value, partner, verdict, counts
-  FROM attributions
+  FROM candidates
  WHERE txn = ?
  ORDER BY rank;
 
@@ -348,21 +361,11 @@ DELETE FROM attributions
  WHERE txn = ?;
 
 -- name: commission
-SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat,
-       c.program, c.paid_at, c.due_at, c.blocks
-  FROM commissions c
-  JOIN transactions t ON t.id = c.txn
- WHERE c.txn = ?;
-
--- name: write-commission
-INSERT OR REPLACE
-  INTO commissions (txn, partner, amount, reversed, void, currency, basis, rate_bps, flat, program,
-                    paid_at, due_at, blocks)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: delete-commission
-DELETE FROM commissions
- WHERE txn = ?;
+SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, flat, program, paid_at,
+       due_at, blocks
+  FROM transactions
+ WHERE id = ?
+   AND commission IS NOT NULL;
 
 -- The ledger.
 
@@ -445,8 +448,9 @@ SELECT p.txn, t.txn_id, p.tries, p.next_at, t.paid_at
 -- The orders that the messages of a transaction name, those never asked about first, then those
 -- asked about longest ago: however many a forger names, each gets its turn.
 SELECT n.order_id
-  FROM notifications n
- WHERE n.subject = ?1
+  FROM subjects m
+  JOIN notifications n ON n.seq = m.seq
+ WHERE m.subject = ?1
    AND n.kind = 'payment'
    AND n.unusable = ''
  GROUP BY n.order_id
@@ -461,8 +465,9 @@ SELECT n.order_id
 -- The numbers of the payment links and invoices that the messages of a transaction name, in the same
 -- turn.
 SELECT substr(n.reference, instr(n.reference, '_') + 1) AS link
-  FROM notifications n
- WHERE n.subject = ?1
+  FROM subjects m
+  JOIN notifications n ON n.seq = m.seq
+ WHERE m.subject = ?1
    AND n.kind = 'payment'
    AND n.unusable = ''
    AND (n.reference GLOB 'LI_[0-9]*' OR n.reference GLOB 'INV_[0-9]*')
@@ -479,8 +484,9 @@ SELECT substr(n.reference, instr(n.reference, '_') + 1) AS link
 -- name: count-unasked-orders
 -- How many orders that the messages of a transaction name were never asked about.
 SELECT count(DISTINCT n.order_id)
-  FROM notifications n
- WHERE n.subject = ?1
+  FROM subjects m
+  JOIN notifications n ON n.seq = m.seq
+ WHERE m.subject = ?1
    AND n.kind = 'payment'
    AND n.unusable = ''
    AND n.order_id <> ''
@@ -552,26 +558,41 @@ SELECT id, id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at
  ORDER BY id;
 
 -- name: all-messages
-SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why, n.unusable, n.mid, n.txn_id,
-       n.order_id, n.status, n.amount, n.currency, n.paid_at, n.reference, n.pos, n.campaign, n.customer,
-       n.mode, n.unknown, n.refund_id, n.event, n.refund, n.refunds_sum, n.dispute_id, n.dispute,
-       n.disputed
+SELECT n.seq, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why, n.unusable, n.mid,
+       n.txn_id, n.order_id, n.status, n.amount, n.currency, n.paid_at, n.reference, n.pos, n.campaign,
+       n.customer, n.mode, n.unknown, n.refund_id, n.event, n.refund, n.refunds_sum, n.dispute_id,
+       n.dispute, n.disputed
+  FROM notifications n
+ WHERE n.opens = 1
+ UNION ALL
+SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why, n.unusable, n.mid,
+       n.txn_id, n.order_id, n.status, n.amount, n.currency, n.paid_at, n.reference, n.pos, n.campaign,
+       n.customer, n.mode, n.unknown, n.refund_id, n.event, n.refund, n.refunds_sum, n.dispute_id,
+       n.dispute, n.disputed
   FROM transactions t
- CROSS JOIN notifications n ON n.subject = t.txn_id
- ORDER BY t.id, n.seq;
+ CROSS JOIN notifications n ON n.subject = t.txn_id AND n.opens = 0
+ ORDER BY 1, 2;
 
 -- name: all-bindings
 -- The bindings of every order that a message names, with their clicks.
+SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
+       coalesce(c.counted, '')
+  FROM notifications n
+ CROSS JOIN orders o ON o.order_id = n.order_id
+  LEFT JOIN clicks c ON c.id = o.click_id
+ WHERE n.opens = 1
+ UNION ALL
 SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, '')
   FROM transactions t
- CROSS JOIN notifications n ON n.subject = t.txn_id
+ CROSS JOIN notifications n ON n.subject = t.txn_id AND n.opens = 0
  CROSS JOIN orders o ON o.order_id = n.order_id
   LEFT JOIN clicks c ON c.id = o.click_id
  WHERE n.kind = 'payment'
    AND n.unusable = ''
- ORDER BY t.id, n.seq, o.seq;
+ ORDER BY 1, 2;
 
 -- name: all-answers
 SELECT t.id, a.seq, a.at, a.asked, a.result, a.txn_id, a.order_id, a.amount, a.paid_at, a.reference,
@@ -593,15 +614,17 @@ SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.pro
  ORDER BY t.id;
 
 -- name: all-commissions
-SELECT c.txn, t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps,
-       c.flat, c.program, c.paid_at, c.due_at, c.blocks
-  FROM commissions c
- CROSS JOIN transactions t ON t.id = c.txn
- ORDER BY c.txn;
+-- Where there is none, nothing may be said of it either.
+SELECT id, txn_id, partner, coalesce(commission, -1), reversed, void, currency, basis, rate_bps, flat,
+       program, paid_at, due_at, blocks
+  FROM transactions
+ WHERE commission IS NOT NULL
+    OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> ''
+ ORDER BY id;
 
 -- name: all-candidates
 SELECT txn, basis, value, partner, verdict, counts
-  FROM attributions
+  FROM candidates
  ORDER BY txn, rank;
 
 -- name: all-bookings
@@ -634,8 +657,10 @@ SELECT count(*)
 SELECT count(*)
   FROM transactions t
  WHERE NOT EXISTS (SELECT 1
-                     FROM notifications n
-                    WHERE n.subject = t.txn_id
+                     FROM subjects m
+                     JOIN notifications n ON n.seq = m.seq
+                    WHERE m.subject = t.txn_id
+                      AND n.subject = t.txn_id
                       AND n.kind = 'payment'
                       AND n.unusable = '');
 
@@ -645,10 +670,10 @@ SELECT count(*)
  WHERE kind IN ('earn', 'reverse')
    AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = e.txn_id);
 
--- name: stray-commissions
+-- name: stray-openings
 SELECT count(*)
-  FROM commissions c
- WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = c.txn);
+  FROM notifications n
+ WHERE opens <> EXISTS (SELECT 1 FROM transactions t WHERE t.id = n.seq AND t.txn_id = n.subject);
 
 -- name: stray-attributions
 SELECT count(*)
@@ -689,9 +714,9 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 -- The columns of transactions, and how many messages came, repeats counted.
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
        confirmation, conflict, customer, partner, basis, value, why,
-       (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE d.notification = n.seq), 1))
-          FROM notifications n
-         WHERE n.subject = t.txn_id)
+       (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE d.notification = m.seq), 1))
+          FROM subjects m
+         WHERE m.subject = t.txn_id)
   FROM transactions t
  WHERE paid_at >= ?
    AND paid_at < ?
@@ -713,19 +738,19 @@ HAVING coalesce(t.paid_at, min(n.at)) >= ?
 -- name: export-attributions
 SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts
   FROM transactions t
-  JOIN attributions a ON a.txn = t.id
+  JOIN candidates a ON a.txn = t.id
  WHERE t.paid_at >= ?
    AND t.paid_at < ?
  ORDER BY t.paid_at, t.txn_id, a.rank;
 
 -- name: export-commissions
-SELECT t.txn_id, c.partner, c.amount, c.reversed, c.void, c.currency, c.basis, c.rate_bps, c.flat,
-       c.program, c.paid_at, c.due_at, c.blocks
-  FROM commissions c
-  JOIN transactions t ON t.id = c.txn
- WHERE c.paid_at >= ?
-   AND c.paid_at < ?
- ORDER BY c.paid_at, t.txn_id;
+SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, flat, program, paid_at,
+       due_at, blocks
+  FROM transactions
+ WHERE paid_at >= ?
+   AND paid_at < ?
+   AND commission IS NOT NULL
+ ORDER BY paid_at, txn_id;
 
 -- name: export-ledger
 SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
