@@ -93,6 +93,11 @@ func scanBinding(scan func(...any) error) (b binding, err error) {
 	return b, err
 }
 
+func scanRanked(scan func(...any) error) (Candidate, error) {
+	var rank int64 // they come in its order
+	return scanCandidate(func(into ...any) error { return scan(append([]any{&rank}, into...)...) })
+}
+
 func scanBooking(scan func(...any) error) (b booking, err error) {
 	err = scan(&b.partner, &b.amount)
 	return b, err
@@ -122,7 +127,7 @@ func (v verifier) positions() (err error) {
 		open(o, q("all-decisions"), scanDecision),
 		open(o, q("all-dues"), scanDue),
 		open(o, q("all-commissions"), scanCommission),
-		open(o, q("all-candidates"), scanCandidate),
+		open(o, q("all-candidates"), scanRanked),
 		open(o, q("all-bookings"), scanBooking),
 	}
 	if o.err != nil {

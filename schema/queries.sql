@@ -276,10 +276,15 @@ SELECT count(*)
   FROM transactions;
 
 -- name: txnids-paid-since
+-- All payments that were made or heard of since then, and some from the minute before.
 SELECT txn_id
   FROM transactions
- WHERE paid_at >= ?1
-    OR first_at >= ?1;
+ WHERE paid_at >= ?1 - 60000
+ UNION
+SELECT txn_id
+  FROM transactions
+ WHERE first_at >= ?1
+   AND first_at > paid_at + 60000;
 
 -- name: first-bringers
 -- The two payments that brought a customer first.
@@ -373,7 +378,8 @@ SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, f
 -- The entries of one transaction.
 SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
   FROM entries
- WHERE txn = ?
+ WHERE txn = ?1
+   AND seq IN (SELECT ?1 + 1 UNION ALL SELECT seq FROM entries WHERE txn = ?1 AND seq <> txn + 1)
  ORDER BY seq;
 
 -- name: booked
@@ -385,7 +391,8 @@ SELECT partner,
            ELSE 0
            END)
   FROM entries
- WHERE txn = ?
+ WHERE txn = ?1
+   AND seq IN (SELECT ?1 + 1 UNION ALL SELECT seq FROM entries WHERE txn = ?1 AND seq <> txn + 1)
  GROUP BY partner;
 
 -- name: accounts
@@ -623,21 +630,34 @@ SELECT id, txn_id, partner, coalesce(commission, -1), reversed, void, currency, 
  ORDER BY id;
 
 -- name: all-candidates
-SELECT txn, basis, value, partner, verdict, counts
-  FROM candidates
- ORDER BY txn, rank;
+SELECT txn, rank, basis, value, partner, verdict, counts
+  FROM attributions
+ UNION ALL
+SELECT id, 0, basis, value, partner, verdict, 1
+  FROM transactions
+ WHERE verdict <> ''
+ ORDER BY 1, 2;
 
 -- name: all-bookings
 -- What each entry gives a partner, or takes.
-SELECT txn, partner,
-       CASE kind
-       WHEN 'earn' THEN amount
-       WHEN 'reverse' THEN -amount
+SELECT t.id, e.partner,
+       CASE e.kind
+       WHEN 'earn' THEN e.amount
+       WHEN 'reverse' THEN -e.amount
        ELSE 0
        END
-  FROM entries
- WHERE txn IS NOT NULL
- ORDER BY txn;
+  FROM transactions t
+ CROSS JOIN entries e ON e.seq = t.id + 1 AND e.txn = t.id
+ UNION ALL
+SELECT e.txn, e.partner,
+       CASE e.kind
+       WHEN 'earn' THEN e.amount
+       WHEN 'reverse' THEN -e.amount
+       ELSE 0
+       END
+  FROM entries e
+ WHERE e.seq <> e.txn + 1
+ ORDER BY 1;
 
 -- name: clicks-that-count
 SELECT at, partner
