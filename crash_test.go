@@ -180,7 +180,7 @@ func (c *child) missing(database string, acknowledged map[string]bool) []string 
 	there := map[string]int64{}
 	if err := store.read(context.Background(), func(r rows) error {
 		return r.each("SELECT t.txn_id, sum(e.amount) FROM transactions t JOIN entries e ON e.txn = t.id "+
-			"JOIN commissions c ON c.txn = t.id GROUP BY t.id", nil, func(scan func(...any) error) error {
+			"WHERE t.commission IS NOT NULL GROUP BY t.id", nil, func(scan func(...any) error) error {
 			var id string
 			var earned int64
 			err := scan(&id, &earned)

@@ -682,10 +682,10 @@ func (b *bench) standing() (forged, denials int, wrong []string) {
 		known[v.TxnID] = v.Status == paytm.Success
 	}
 	const query = `
-		SELECT t.txn_id, t.confirmation, c.txn IS NOT NULL AND c.void = 0, coalesce(c.blocks, ''),
-		       (SELECT coalesce(sum(CASE kind WHEN 'earn' THEN amount ELSE -amount END), 0)
-		          FROM entries e WHERE e.txn = t.id)
-		  FROM transactions t LEFT JOIN commissions c ON c.txn = t.id`
+		SELECT t.txn_id, t.confirmation, t.commission IS NOT NULL AND t.void = 0, t.blocks, coalesce(e.sum, 0)
+		  FROM transactions t
+		  LEFT JOIN (SELECT txn, sum(CASE kind WHEN 'earn' THEN amount ELSE -amount END) AS sum
+		               FROM entries GROUP BY txn) e ON e.txn = t.id`
 	if err := b.read(b.ctx(), func(r rows) error {
 		return r.each(query, nil, func(scan func(...any) error) error {
 			var txn, confirmation, blocks string

@@ -59,7 +59,6 @@ type Store struct {
 	path    string
 	mid     string
 	clock   func() time.Time
-	write1  *sql.DB // the writer's only connection
 	readers *sql.DB
 	cached  atomic.Pointer[cachedTerms]
 
@@ -114,20 +113,13 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
 	}
 	var err error
-	s.write1, err = sql.Open("sqlite", dsn(path,
-		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)",
-		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
-	if err != nil {
-		return nil, err
-	}
-	s.write1.SetMaxOpenConns(1)
 	if s.readers, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
-		return nil, errors.Join(err, s.write1.Close())
+		return nil, err
 	}
 	s.readers.SetMaxOpenConns(4)
 	w, err := s.prepare(o)
 	if err != nil {
-		return nil, errors.Join(err, s.readers.Close(), s.write1.Close())
+		return nil, errors.Join(err, s.readers.Close())
 	}
 	go s.run(w)
 	return s, nil
@@ -169,7 +161,7 @@ func (s *Store) write(ctx context.Context, lane chan *job, do func(*tx) error) e
 func (s *Store) Close() error {
 	close(s.stop)
 	<-s.stopped
-	return errors.Join(s.readers.Close(), s.write1.Close())
+	return s.readers.Close()
 }
 
 // writer owns the one writing connection; only its goroutine touches these fields.
@@ -219,12 +211,8 @@ func (s *Store) run(w *writer) {
 	}
 }
 
-// close lets go of the statements first: with one of them open SQLite would leave its journal behind.
 func (w *writer) close() {
-	for _, s := range w.stmts {
-		_ = s.Close()
-	}
-	_ = w.conn.Close()
+	_ = w.direct.close()
 	w.beside.close()
 }
 
@@ -469,12 +457,13 @@ func sqliteCode(err error) int {
 	return 0
 }
 
-// rows reads and writes on one connection. With a statement cache (the writer's) every statement
-// is prepared once; without one (a reader's) it is prepared each time.
+// rows reads and writes on one connection: the writer's, or one of a pool, which prepares a statement each
+// time unless it has a place to keep it.
 type rows struct {
-	ctx   context.Context
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	direct *connection // the writer's
+	ctx    context.Context
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
 }
 
 type args []any
@@ -491,23 +480,17 @@ func (r rows) stmt(query string) (*sql.Stmt, func() error, error) {
 	return s, func() error { return nil }, nil
 }
 
-func (r rows) exec(query string, a ...any) error {
-	s, done, err := r.stmt(query)
-	if err != nil {
-		return err
-	}
-	_, err = s.ExecContext(r.ctx, a...)
-	return errors.Join(err, done())
-}
-
 // exec notes that something may have been written.
 func (w *writer) exec(query string, a ...any) error {
 	w.written++
-	return w.rows.exec(query, a...)
+	return w.direct.exec(query, a)
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.
 func (r rows) one(query string, a args, into ...any) error {
+	if r.direct != nil {
+		return r.direct.one(query, a, into)
+	}
 	s, done, err := r.stmt(query)
 	if err != nil {
 		return err
@@ -521,6 +504,9 @@ func (r rows) one(query string, a args, into ...any) error {
 
 // each calls row for every row of the answer; row scans it.
 func (r rows) each(query string, a args, row func(scan func(...any) error) error) (err error) {
+	if r.direct != nil {
+		return r.direct.each(query, a, row)
+	}
 	s, done, err := r.stmt(query)
 	if err != nil {
 		return err

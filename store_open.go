@@ -4,7 +4,6 @@ package main
 // ours, what durability can't rest on, and what another process will have to mend.
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -123,12 +122,13 @@ func dsn(path string, pragmas ...string) string {
 
 // prepare asserts what durability rests on, migrates, and checks that the database is ours.
 func (s *Store) prepare(o StoreOptions) (*writer, error) {
-	ctx := context.Background()
-	conn, err := s.write1.Conn(ctx)
+	direct, err := connect(s.readers, dsn(s.path,
+		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)",
+		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
 	if err != nil {
 		return nil, unopenable(s.path, err)
 	}
-	w := &writer{store: s, rows: rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}}
+	w := &writer{store: s, rows: rows{direct: direct}}
 	if o.remembers {
 		w.beside.path = headPath(s.path)
 	}
@@ -242,11 +242,9 @@ func (w *writer) migrate(o StoreOptions) error {
 		return unopenable(w.store.path, err)
 	}
 	if err := w.migrateInside(o, files); err != nil {
-		_, undo := w.conn.ExecContext(w.ctx, "ROLLBACK")
-		return errors.Join(err, undo)
+		return errors.Join(err, w.exec("ROLLBACK"))
 	}
-	_, err = w.conn.ExecContext(w.ctx, "COMMIT")
-	return err
+	return w.exec("COMMIT")
 }
 
 // schemaVersion is how many of the migrations the database has seen; newest is how many there are.
@@ -283,14 +281,14 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 		}
 		mark := fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;",
 			applicationID, i+1)
-		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {
+		if err := w.direct.script(string(text) + mark); err != nil {
 			return fmt.Errorf("migration %s: %w", files[i].Name(), err)
 		}
 	}
 	for name, value := range map[string]string{
 		"environment": o.Environment, "mid": o.MID, "customer_salt": randomText(),
 	} {
-		if _, err := w.conn.ExecContext(w.ctx, q("insert-setting"), name, value); err != nil {
+		if err := w.exec(q("insert-setting"), name, value); err != nil {
 			return err
 		}
 	}

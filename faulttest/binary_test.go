@@ -89,11 +89,11 @@ type edit struct{ file, old, new string }
 // command reads the changed ones from an overlay.
 var weaknesses = map[string][]edit{
 	"commits are synced at checkpoints only": {
-		{"store.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
+		{"store_open.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
 		{"store_open.go", `sync != 2`, `sync != 1`},
 	},
 	"nothing is ever synced": {
-		{"store.go", `"synchronous(FULL)"`, `"synchronous(OFF)"`},
+		{"store_open.go", `"synchronous(FULL)"`, `"synchronous(OFF)"`},
 		{"store_open.go", `sync != 2`, `sync != 0`},
 	},
 	"the answer goes out before the commit": {
@@ -191,16 +191,16 @@ var weaknesses = map[string][]edit{
 `},
 	},
 	"a migration is not one transaction": {
-		{"store_open.go", `	if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`,
+		{"store_open.go", `	if err := w.direct.script(string(text) + mark); err != nil {`,
 			`	if i > 0 {
 			for _, s := range []string{"COMMIT; BEGIN IMMEDIATE;" + mark + "COMMIT", string(text), "BEGIN"} {
-				if _, err := w.conn.ExecContext(w.ctx, s); err != nil {
+				if err := w.direct.script(s); err != nil {
 					return err
 				}
 			}
 			continue
 		}
-		if _, err := w.conn.ExecContext(w.ctx, string(text)+mark); err != nil {`},
+		if err := w.direct.script(string(text) + mark); err != nil {`},
 	},
 	"a message is committed before its commission": {
 		{"store_payment.go", `	now, err := t.settle(n.TxnID, txn, position)

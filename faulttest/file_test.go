@@ -30,7 +30,7 @@ func books(t *testing.T, binary string, payments int, end func(*serving)) (*shop
 // believed are the tables whose every row verify vouches for: facts, ledger, and what follows.
 var believed = []string{
 	"programs", "partners", "codes", "clicks", "orders", "notifications", "answers", "decisions",
-	"dues", "entries", "head", "transactions", "attributions", "commissions", "accounts",
+	"dues", "entries", "head", "transactions", "attributions", "accounts", "days",
 }
 
 // dump reads all believed rows, and says what SQLite's own check thinks of the file.

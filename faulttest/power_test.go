@@ -386,10 +386,10 @@ func readBooks(path string) (b bookRows, err error) {
 		return b, err
 	}
 	b.partners, b.txns = partners > 0, map[string]int64{}
-	rows, err := db.QueryContext(ctx, `SELECT t.txn_id, coalesce(c.amount, -1),
+	rows, err := db.QueryContext(ctx, `SELECT t.txn_id, coalesce(t.commission, -1),
 		(SELECT sum(amount) FROM entries WHERE txn = t.id),
 		(SELECT count(*) FROM notifications n WHERE n.subject = t.txn_id)
-		FROM transactions t LEFT JOIN commissions c ON c.txn = t.id`)
+		FROM transactions t`)
 	if err != nil {
 		return b, err
 	}
