@@ -113,7 +113,7 @@ func (s *server) handleOrder(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errKey
 	}
-	works, err := s.store.HasKey(r.Context(), strings.TrimSpace(secret), "orders")
+	works, err := s.store.HasKey(strings.TrimSpace(secret), "orders")
 	if err != nil {
 		return err
 	}

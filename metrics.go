@@ -133,7 +133,7 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return errKey
 	}
-	works, err := s.store.HasKey(r.Context(), secret, "metrics")
+	works, err := s.store.HasKey(secret, "metrics")
 	if err != nil {
 		return err
 	}

@@ -364,7 +364,7 @@ func exportTo(w http.ResponseWriter, r *http.Request, store *Store) error {
 	if !ok {
 		return errKey
 	}
-	works, err := store.HasKey(r.Context(), strings.TrimSpace(secret), "read")
+	works, err := store.HasKey(strings.TrimSpace(secret), "read")
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ type Store struct {
 	path    string
 	mid     string
 	clock   func() time.Time
-	readers *sql.DB
+	readers readers
 	cached  atomic.Pointer[cachedTerms]
 
 	payments chan *job
@@ -113,10 +113,9 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
 	}
 	var err error
-	if s.readers, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+	if s.readers, err = openReaders(dsn(path, "query_only(1)"), 4); err != nil {
 		return nil, err
 	}
-	s.readers.SetMaxOpenConns(4)
 	w, err := s.prepare(o)
 	if err != nil {
 		return nil, errors.Join(err, s.readers.Close())
@@ -181,6 +180,8 @@ type writer struct {
 	days  dayTotals         // and to the totals
 	ends  map[string][]byte // of the partners' chains, as far as they are known
 	last  int64             // the newest fact when they were: another process may book too
+
+	lately lately // what was booked
 
 	beside headFile
 }
@@ -384,6 +385,7 @@ func (w *writer) refresh() error {
 	}
 	if w.head.seq != w.last || w.last == 0 {
 		w.ends = map[string][]byte{}
+		w.lately.forget(w.head.seq)
 	}
 	if w.terms != nil && w.from == w.head.terms {
 		return nil
@@ -569,17 +571,18 @@ type cachedTerms struct {
 
 // Terms returns the terms as they are now, whichever process changed them last.
 func (s *Store) Terms(ctx context.Context) (*Terms, error) {
+	var from int64
+	if err := s.readers.look(q("newest-terms"), nil, &from); err != nil {
+		return nil, err
+	}
+	if c := s.cached.Load(); c != nil && c.from == from {
+		return c.terms, nil
+	}
 	var terms *Terms
-	err := s.read(ctx, func(r rows) error {
-		var from int64
+	err := s.read(ctx, func(r rows) (err error) {
 		if err := r.one(q("newest-terms"), nil, &from); err != nil {
 			return err
 		}
-		if c := s.cached.Load(); c != nil && c.from == from {
-			terms = c.terms
-			return nil
-		}
-		var err error
 		if terms, err = r.loadTerms(); err == nil {
 			s.cached.Store(&cachedTerms{from, terms})
 		}

@@ -4,7 +4,6 @@ package main
 // ours, what durability can't rest on, and what another process will have to mend.
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -23,11 +22,10 @@ import (
 // would write panics. The file may change without SQLite's knowing, so a reader lives only as long
 // as one request.
 func openReader(path string) (*Store, error) {
-	readers, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro")
+	readers, err := openReaders(dsn(path, "query_only(1)")+"&mode=ro", 1)
 	if err != nil {
 		return nil, err
 	}
-	readers.SetMaxOpenConns(1)
 	return &Store{path: path, clock: time.Now, readers: readers}, nil
 }
 
@@ -122,8 +120,8 @@ func dsn(path string, pragmas ...string) string {
 
 // prepare asserts what durability rests on, migrates, and checks that the database is ours.
 func (s *Store) prepare(o StoreOptions) (*writer, error) {
-	direct, err := connect(s.readers, dsn(s.path,
-		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-20000)",
+	direct, err := connect(s.readers.DB, dsn(s.path,
+		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-8000)",
 		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
 	if err != nil {
 		return nil, unopenable(s.path, err)

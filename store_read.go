@@ -92,11 +92,13 @@ func (r rows) transactionIDs(query string, a ...any) ([]string, error) {
 // facts gathers what is known about one transaction; txn is nil when it was not seen before, and
 // then nothing but messages and bindings can exist.
 func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Facts, error) {
-	return w.factsUnder(w.terms, txnID, known, txn)
+	return w.factsUnder(w.terms, txnID, known, txn, w.order)
 }
 
+// factsUnder is facts under any terms, with a way to find an order and its click.
 func (r rows) factsUnder(
 	t *Terms, txnID string, known []Notification, txn *transaction,
+	order func(id string) (*Order, *Click, error),
 ) (Facts, error) {
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
@@ -111,7 +113,7 @@ func (r rows) factsUnder(
 			continue
 		}
 		for _, id := range slices.Compact([]string{n.OrderID, withoutTimestamp(n.OrderID)}) {
-			o, click, err := r.order(id)
+			o, click, err := order(id)
 			if err != nil {
 				return f, err
 			}
