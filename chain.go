@@ -3,9 +3,9 @@ package main
 // The chain. Every fact and every entry has a place in one order and a hash that covers it and all
 // before it, so that a changed, missing or inserted row shows.
 //
-//	digest = SHA-256 of the table's name and every column, each as a letter for its type
-//	         (i integer, t text, b blob, n null), its length in decimal, ":", its bytes; integers
-//	         as decimal text
+//	digest = SHA-256 of the table's name and every column but hash, partner_hash and opens, each as
+//	         a letter for its type (i integer, t text, b blob, n null), its length in decimal, ":",
+//	         its bytes; integers as decimal text
 //	hash   = SHA-256 of the hash before it, then the digest
 //
 // Entries carry a second hash of the same digest over the entries of their partner alone.
