@@ -786,8 +786,7 @@ func (s *stage) conflict(l *line) {
 func (s *stage) refund(l *line) {
 	id := l.word("a refund id")
 	pay := s.payment(l)
-	r := s.paytm.Refund(pay, l.amount())
-	r.ID = id
+	r := s.paytm.Refund(pay, l.amount(), paytmtest.RefundID(id))
 	s.refunds[id] = bookedRefund{r, pay}
 }
 

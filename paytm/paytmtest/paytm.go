@@ -231,8 +231,14 @@ func (p *Paytm) Settle(pay *Payment, s paytm.Status) {
 	pay.Status = s
 }
 
+// RefundOption says how a refund differs from the usual one.
+type RefundOption func(*Refund)
+
+// RefundID gives a refund an id of the test's own.
+func RefundID(id string) RefundOption { return func(r *Refund) { r.ID = id } }
+
 // Refund books a refund of amount paise, accepted and on its way.
-func (p *Paytm) Refund(pay *Payment, amount int64) *Refund {
+func (p *Paytm) Refund(pay *Payment, amount int64, opts ...RefundOption) *Refund {
 	at := p.now().UTC().Truncate(time.Second)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,6 +248,9 @@ func (p *Paytm) Refund(pay *Payment, amount int64) *Refund {
 		Amount: amount,
 		Event:  paytm.Accepted,
 		At:     at,
+	}
+	for _, opt := range opts {
+		opt(r)
 	}
 	pay.Refunds = append(pay.Refunds, r)
 	return r
