@@ -4,9 +4,10 @@ package main
 //
 // Everything that changes the books goes through write: the caller's work is queued, one goroutine
 // takes all that has gathered, runs it piece by piece in one BEGIN IMMEDIATE, commits once, and only
-// then tells every caller. A piece that fails undoes only itself. So one fsync covers many callers,
-// and nobody is answered before what they were told is on the disk. There is no timer: while one batch is being synced
-// the next one gathers. Reads use connections of their own and never wait for the writer.
+// then tells every caller. A caller who finds nobody at work does that itself. A piece that fails undoes
+// only itself. So one fsync covers many callers, and nobody is answered before what they were told is on
+// the disk. There is no timer: while one batch is being synced the next one gathers. Reads use
+// connections of their own and never wait for the writer.
 
 import (
 	"cmp"
@@ -17,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,6 +63,9 @@ type Store struct {
 	clock   func() time.Time
 	readers readers
 	cached  atomic.Pointer[cachedTerms]
+
+	writer *writer
+	turn   sync.Mutex // held by whoever works with writer
 
 	payments chan *job
 	clicks   chan *job
@@ -120,7 +125,8 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.readers.Close())
 	}
-	go s.run(w)
+	s.writer = w
+	go s.run()
 	return s, nil
 }
 
@@ -135,6 +141,11 @@ func (s *Store) write(ctx context.Context, lane chan *job, do func(*tx) error) e
 	case <-s.broken:
 		return errStorage
 	default:
+	}
+	if s.turn.TryLock() { // nobody works: two goroutines would only wake each other
+		s.writer.commit(append([]*job{j}, s.queued()...))
+		s.turn.Unlock()
+		return <-j.done
 	}
 	select {
 	case lane <- j:
@@ -200,15 +211,17 @@ type tx struct {
 	inCustomer bool // the other payments of a customer are being worked out
 }
 
-func (s *Store) run(w *writer) {
+// run works for all that have to queue, until the store is closed.
+func (s *Store) run() {
 	defer close(s.stopped)
-	defer w.close()
 	for {
 		batch := s.gather()
 		if batch == nil {
-			return
+			s.writer.close()
+			return // with the turn, so that nobody takes it again
 		}
-		w.commit(batch)
+		s.writer.commit(batch)
+		s.turn.Unlock()
 	}
 }
 
@@ -217,20 +230,10 @@ func (w *writer) close() {
 	w.beside.close()
 }
 
-// gather waits for the first piece of work, then takes whatever else has queued: payments first,
-// and clicks up to a limit of their own, so that neither lane starves the other.
+// gather waits for the first piece of work and for its turn, then takes whatever else has queued; nil
+// at the end.
 func (s *Store) gather() []*job {
 	var batch []*job
-	take := func(lane chan *job, limit int) {
-		for range limit {
-			select {
-			case j := <-lane:
-				batch = append(batch, j)
-			default:
-				return
-			}
-		}
-	}
 	select {
 	case j := <-s.payments:
 		batch = append(batch, j)
@@ -238,8 +241,24 @@ func (s *Store) gather() []*job {
 		batch = append(batch, j)
 	case <-s.stop:
 	}
-	take(s.payments, batchLimit)
-	take(s.clicks, batchLimit)
+	s.turn.Lock()
+	return append(batch, s.queued()...)
+}
+
+// queued takes what has queued: payments first, and clicks up to a limit of their own, so that neither
+// lane starves the other.
+func (s *Store) queued() (batch []*job) {
+	for _, lane := range []chan *job{s.payments, s.clicks} {
+		for range batchLimit {
+			select {
+			case j := <-lane:
+				batch = append(batch, j)
+				continue
+			default:
+			}
+			break
+		}
+	}
 	return batch
 }
 
