@@ -99,13 +99,22 @@ func firstReceipt(ns []Notification) time.Time {
 
 // payments returns the messages about the payment itself that can be relied on.
 func (f Facts) payments() []Notification {
-	var ps []Notification
-	for _, n := range f.Notifications {
-		if n.Kind == "payment" && n.Unusable == "" {
-			ps = append(ps, n)
+	return only(f.Notifications, func(n Notification) bool { return n.Kind == "payment" && n.Unusable == "" })
+}
+
+// only is what holds. Mostly all does, and then nothing is copied.
+func only[T any](list []T, holds func(T) bool) []T {
+	other := slices.IndexFunc(list, func(one T) bool { return !holds(one) })
+	if other < 0 {
+		return slices.Clip(list)
+	}
+	kept := slices.Clone(list[:other])
+	for _, one := range list[other:] {
+		if holds(one) {
+			kept = append(kept, one)
 		}
 	}
-	return ps
+	return kept
 }
 
 // inRupees treats a missing currency as INR: Paytm's payment-link message leaves it out.
@@ -118,8 +127,7 @@ func (n Notification) currency() string { return cmp.Or(n.Currency, "INR") }
 // leave open.
 func settle(p *Position, f Facts, t *Terms) {
 	ps := f.payments()
-	rupees := slices.DeleteFunc(slices.Clone(ps),
-		func(n Notification) bool { return !n.inRupees() })
+	rupees := only(ps, Notification.inRupees)
 	p.Currency = "INR"
 	settled := func(n Notification) bool { return n.Status != "pending" }
 	if !slices.ContainsFunc(rupees, settled) && slices.ContainsFunc(ps, settled) ||

@@ -107,14 +107,12 @@ func (t *tx) receive(n Notification, body rawBody, ahead ahead) (string, error) 
 	if err := t.fixIfDue(txn); err != nil {
 		return "", err
 	}
-	before, err := t.factsUnder(t.terms, n.TxnID, known, txn, order)
-	if err != nil {
-		return "", err
-	}
 	after, err := t.factsUnder(t.terms, n.TxnID, append(slices.Clip(known), n.at(t.head.seq+1)), txn, order)
 	if err != nil {
 		return "", err
 	}
+	before := after
+	before.Notifications = known
 	position := decide(after, t.terms)
 	n.Result = judge(n, before, position)
 	if err := t.bookNotification(n, subject, body, txn == nil); err != nil {
