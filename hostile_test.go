@@ -228,6 +228,28 @@ func TestNothingIsAcknowledgedOnABrokenDisk(t *testing.T) {
 	}
 }
 
+// A fault of our own between the pieces leaves nobody waiting, and nothing is acknowledged after it.
+func TestAPanicOfTheWriterIsTheEnd(t *testing.T) {
+	b := openBooks(t, testTerms())
+	b.turn.Lock()
+	connection := b.writer.direct
+	b.writer.direct = nil
+	b.turn.Unlock()
+	for range 2 {
+		if err := b.write(b.ctx(), b.payments, func(*tx) error { return nil }); !errors.Is(err, errStorage) {
+			t.Errorf("the caller hears %v", err)
+		}
+	}
+	select {
+	case <-b.broken:
+	default:
+		t.Error("the store goes on")
+	}
+	b.turn.Lock()
+	b.writer.direct = connection
+	b.turn.Unlock()
+}
+
 // Strangers who ask for /readyz can't fill Paytm's lane.
 func TestReadyzHasNoPlaceInPaytmsLane(t *testing.T) {
 	b := openBooks(t, testTerms())

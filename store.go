@@ -265,19 +265,21 @@ func (s *Store) queued() (batch []*job) {
 // commit runs a batch in one transaction and tells every caller its fate, after COMMIT.
 func (w *writer) commit(batch []*job) {
 	var err error = errStorage
+	var halfway bool
 	select {
 	case <-w.store.broken: // what queued before the disk failed
 	default:
-		err = w.attempt(batch)
+		halfway = true
+		err = recovered(func() error { err := w.attempt(batch); halfway = false; return err })
 	}
 	if err != nil {
 		slog.Error("nothing of this batch was booked; every sender is told to try again",
 			"pieces", len(batch), "cause", err.Error())
 		var journal journalError
 		code := sqliteCode(err)
-		if code&0xff == sqlite3.SQLITE_IOERR || errors.As(err, &journal) {
-			// After a failed sync nobody knows what the disk holds. Acknowledging anything more
-			// could lose it; a restart reads the journal and knows again.
+		if halfway || code&0xff == sqlite3.SQLITE_IOERR || errors.As(err, &journal) {
+			// After a failed sync nobody knows what the disk holds, nor after a panic what the writer
+			// does. Acknowledging anything more could lose it; a restart reads the journal and knows again.
 			closeOnce(w.store.broken)
 		}
 		err = fmt.Errorf("%w: %w", errStorage, err)

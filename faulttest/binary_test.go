@@ -136,11 +136,10 @@ var weaknesses = map[string][]edit{
 	},
 	"the database is opened and closed beside SQLite": {
 		{"store.go", `	"log/slog"`, "	\"log/slog\"\n	\"os\""},
-		{"store.go", "	for {\n		batch := s.gather()\n", `	for {
-		batch := s.gather()
-		if f, err := os.Open(s.path); err == nil {
-			f.Close()
-		}
+		{"store.go", "	var halfway bool\n", `	var halfway bool
+	if f, err := os.Open(w.store.path); err == nil {
+		f.Close()
+	}
 `},
 	},
 	"it stops at once, and answers before the commit": {
@@ -173,7 +172,7 @@ var weaknesses = map[string][]edit{
 	"every batch leaks a descriptor": {
 		{"lock.go", "// release leaves",
 			"func leak() { _, _ = syscall.Open(os.DevNull, 0, 0) }\n\n// release leaves"},
-		{"store.go", "		batch := s.gather()\n", "		batch := s.gather()\n		leak()\n"},
+		{"store.go", "	var halfway bool\n", "	var halfway bool\n	leak()\n"},
 	},
 	"the outcome of a commit is not looked at": {
 		{"store.go", `	if err := w.exec("COMMIT"); err != nil {
