@@ -94,7 +94,6 @@ func (t *tx) append(table string, seq int64, row []any, digest [sha256.Size]byte
 		return fmt.Errorf("booking into %s: %w", table, err)
 	}
 	t.head.seq, t.head.hash = seq, hash
-	t.lately.note(table, seq, row[1:])
 	return nil
 }
 

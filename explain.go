@@ -91,7 +91,7 @@ func (r rows) story(s *Story, txnID string) error {
 	if err != nil {
 		return err
 	}
-	if s.Facts, err = r.factsUnder(terms, txnID, known, s.Txn, r.order); err != nil {
+	if s.Facts, err = r.factsUnder(terms, txnID, known, s.Txn); err != nil {
 		return err
 	}
 	if err := r.deliveriesOf(s, txnID); err != nil {

@@ -192,8 +192,6 @@ type writer struct {
 	ends  map[string][]byte // of the partners' chains, as far as they are known
 	last  int64             // the newest fact when they were: another process may book too
 
-	lately lately // what was booked
-
 	beside headFile
 }
 
@@ -406,7 +404,6 @@ func (w *writer) refresh() error {
 	}
 	if w.head.seq != w.last || w.last == 0 {
 		w.ends = map[string][]byte{}
-		w.lately.forget(w.head.seq)
 	}
 	if w.terms != nil && w.from == w.head.terms {
 		return nil

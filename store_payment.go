@@ -52,13 +52,13 @@ func (s *Store) receiveWith(
 	more func(*tx, Notification) error,
 ) (string, error) {
 	var result string
-	raw, ahead := newRawBody(body), s.lookAhead(n)
+	raw := newRawBody(body)
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
 			return err
 		}
-		if result, err = t.receive(n, raw, ahead); err != nil {
+		if result, err = t.receive(n, raw); err != nil {
 			return err
 		}
 		return more(t, n)
@@ -69,21 +69,14 @@ func (s *Store) receiveWith(
 	return result, nil
 }
 
-func (t *tx) receive(n Notification, body rawBody, ahead ahead) (string, error) {
+func (t *tx) receive(n Notification, body rawBody) (string, error) {
 	if len(t.terms.programs) == 0 {
 		return "", errNoProgram
 	}
-	subject, order := n.subject(), t.order
-	holds := ahead.holds(&t.lately)
-	if holds {
-		order = ahead.orders(t.order)
-	}
-	var known []Notification
-	if !holds || ahead.known {
-		var err error
-		if known, err = t.notificationsIfAny(subject); err != nil {
-			return "", err
-		}
+	subject := n.subject()
+	known, err := t.notificationsIfAny(subject)
+	if err != nil {
+		return "", err
 	}
 	repeat := slices.IndexFunc(known, func(k Notification) bool {
 		return string(k.Identity) == string(n.Identity)
@@ -92,7 +85,6 @@ func (t *tx) receive(n Notification, body rawBody, ahead ahead) (string, error) 
 		return again(known[repeat]), t.countDelivery(known[repeat].Seq)
 	}
 	var txn *transaction
-	var err error
 	if len(known) > 0 { // a payment begins with a message
 		if txn, err = t.transaction(n.TxnID); err != nil {
 			return "", err
@@ -107,7 +99,7 @@ func (t *tx) receive(n Notification, body rawBody, ahead ahead) (string, error) 
 	if err := t.fixIfDue(txn); err != nil {
 		return "", err
 	}
-	after, err := t.factsUnder(t.terms, n.TxnID, append(slices.Clip(known), n.at(t.head.seq+1)), txn, order)
+	after, err := t.facts(n.TxnID, append(slices.Clip(known), n.at(t.head.seq+1)), txn)
 	if err != nil {
 		return "", err
 	}

@@ -92,13 +92,12 @@ func (r rows) transactionIDs(query string, a ...any) ([]string, error) {
 // facts gathers what is known about one transaction; txn is nil when it was not seen before, and
 // then nothing but messages and bindings can exist.
 func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Facts, error) {
-	return w.factsUnder(w.terms, txnID, known, txn, w.order)
+	return w.factsUnder(w.terms, txnID, known, txn)
 }
 
-// factsUnder is facts under any terms, with a way to find an order and its click.
+// factsUnder is facts under any terms.
 func (r rows) factsUnder(
 	t *Terms, txnID string, known []Notification, txn *transaction,
-	order func(id string) (*Order, *Click, error),
 ) (Facts, error) {
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
@@ -113,7 +112,7 @@ func (r rows) factsUnder(
 			continue
 		}
 		for _, id := range slices.Compact([]string{n.OrderID, withoutTimestamp(n.OrderID)}) {
-			o, click, err := order(id)
+			o, click, err := r.order(id)
 			if err != nil {
 				return f, err
 			}

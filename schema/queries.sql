@@ -177,25 +177,6 @@ SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
  ORDER BY o.seq DESC
  LIMIT 1;
 
--- name: look-ahead
--- What a payment will need to know, and the newest fact there is. ?1 is what it is about, ?2 our MID.
-SELECT h.seq,
-       EXISTS (SELECT 1
-                 FROM transactions
-                WHERE gateway = 'paytm'
-                  AND mid = ?2
-                  AND txn_id = ?1)
-       OR EXISTS (SELECT 1
-                    FROM notifications
-                   WHERE subject = ?1
-                     AND opens = 0),
-       coalesce(o.seq, 0), coalesce(o.at, 0), coalesce(o.click_id, ''), coalesce(o.promo_code, ''),
-       coalesce(o.customer, ''), coalesce(o.amount, 0), coalesce(c.seq, 0), coalesce(c.at, 0),
-       coalesce(c.partner, ''), coalesce(c.sub, ''), coalesce(c.counted, '')
-  FROM head h
-  LEFT JOIN orders o ON o.seq = (SELECT max(seq) FROM orders WHERE order_id = ?3)
-  LEFT JOIN clicks c ON c.id = o.click_id;
-
 -- name: click
 SELECT seq, at, id, partner, sub, counted
   FROM clicks
