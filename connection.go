@@ -13,8 +13,10 @@ import (
 	"io"
 )
 
-// connection is one connection of the driver, for one goroutine. Every statement is prepared once.
+// connection is one connection of the driver, for one goroutine. Every statement is prepared once, and runs
+// once at a time.
 type connection struct {
+	ctx    context.Context
 	driver driver.Conn
 	stmts  map[string]statement
 	args   []driver.NamedValue // of the statement that runs
@@ -27,13 +29,13 @@ type statement interface {
 	driver.StmtQueryContext
 }
 
-// connect opens a connection with the driver of a pool.
-func connect(pool *sql.DB, dsn string) (*connection, error) {
+// connect opens a connection with the driver of a pool. What it is asked ends with ctx.
+func connect(ctx context.Context, pool *sql.DB, dsn string) (*connection, error) {
 	c, err := pool.Driver().Open(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return &connection{driver: c, stmts: map[string]statement{}}, nil
+	return &connection{ctx: ctx, driver: c, stmts: map[string]statement{}}, nil
 }
 
 // close lets go of the statements first: with one of them open SQLite would leave its journal behind.
@@ -47,7 +49,7 @@ func (c *connection) close() error {
 
 // script runs several statements, which are not kept.
 func (c *connection) script(text string) error {
-	_, err := c.driver.(driver.ExecerContext).ExecContext(context.Background(), text, nil)
+	_, err := c.driver.(driver.ExecerContext).ExecContext(c.ctx, text, nil)
 	return err
 }
 
@@ -94,35 +96,61 @@ func (c *connection) exec(query string, a []any) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ExecContext(context.Background(), bound)
+	_, err = s.ExecContext(c.ctx, bound)
 	return err
 }
 
-// each calls row for every row of the answer; row scans it.
-func (c *connection) each(query string, a []any, row func(scan func(...any) error) error) (err error) {
+// answer is what a query finds, row by row.
+type answer struct {
+	ctx    context.Context
+	found  driver.Rows
+	values []driver.Value // of the row
+}
+
+func (c *connection) query(query string, a []any) (*answer, error) {
 	s, err := c.stmt(query)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bound, err := c.bind(a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := s.QueryContext(context.Background(), bound)
+	found, err := s.QueryContext(c.ctx, bound)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{c.ctx, found, make([]driver.Value, len(found.Columns()))}, nil
+}
+
+// next goes on to the next row; false when there is none.
+func (a *answer) next() (bool, error) {
+	if err := a.ctx.Err(); err != nil {
+		return false, err
+	}
+	err := a.found.Next(a.values)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (a *answer) scan(into ...any) error { return assign(into, a.values) }
+
+func (a *answer) close() error { return a.found.Close() }
+
+// each calls row for every row of the answer; row scans it.
+func (c *connection) each(query string, args []any, row func(scan func(...any) error) error) (err error) {
+	a, err := c.query(query, args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, found.Close()) }()
-	values := make([]driver.Value, len(found.Columns()))
-	scan := func(into ...any) error { return assign(into, values) }
+	defer func() { err = errors.Join(err, a.close()) }()
 	for {
-		switch err := found.Next(values); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
+		if more, err := a.next(); err != nil || !more {
 			return err
 		}
-		if err := row(scan); err != nil {
+		if err := row(a.scan); err != nil {
 			return err
 		}
 	}
@@ -220,7 +248,7 @@ func (r readers) look(query string, a args, into ...any) (err error) {
 	c := <-r.looks
 	defer func() { r.looks <- c }()
 	if c == nil {
-		if c, err = connect(r.DB, r.dsn); err != nil {
+		if c, err = connect(context.Background(), r.DB, r.dsn); err != nil {
 			c = nil
 			return err
 		}

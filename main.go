@@ -486,14 +486,19 @@ func logTo(w io.Writer) slog.Handler {
 	}})
 }
 
-// serve runs until ctx ends.
-func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) error {
-	// Hardly anything outlives its request: with a heap this small the collector would run forty times
-	// a second under load. It costs 12 MB, and where there is more to collect, the limit is looked at.
+// collectLess is for work in which hardly anything outlives its request or its row: with a heap so small
+// the collector would run forty times a second. It costs 12 MB, and where there is more to collect, the
+// limit is looked at.
+func collectLess() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(64 << 20)
 	}
+}
+
+// serve runs until ctx ends.
+func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) error {
+	collectLess()
 	// The writer waits for the disk half the time, and should not have to queue for a processor after it.
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)

@@ -572,6 +572,19 @@ func (s *Store) read(ctx context.Context, do func(rows) error) (err error) {
 	return do(r)
 }
 
+// survey is read for what takes minutes: on a connection of its own, straight from the driver.
+func (s *Store) survey(ctx context.Context, do func(rows) error) (err error) {
+	c, err := connect(ctx, s.readers.DB, s.readers.dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }() // the snapshot with it
+	if err := c.exec("BEGIN", nil); err != nil {
+		return err
+	}
+	return do(rows{ctx: ctx, direct: c})
+}
+
 // discard keeps a connection from being used again.
 func discard(conn *sql.Conn) error {
 	err := conn.Raw(func(any) error { return driver.ErrBadConn })

@@ -4,6 +4,7 @@ package main
 // ours, what durability can't rest on, and what another process will have to mend.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +121,7 @@ func dsn(path string, pragmas ...string) string {
 
 // prepare asserts what durability rests on, migrates, and checks that the database is ours.
 func (s *Store) prepare(o StoreOptions) (*writer, error) {
-	direct, err := connect(s.readers.DB, dsn(s.path,
+	direct, err := connect(context.Background(), s.readers.DB, dsn(s.path,
 		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-8000)",
 		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
 	if err != nil {

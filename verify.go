@@ -6,16 +6,17 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 )
 
 var verifyCommand = command{
@@ -33,6 +34,7 @@ Example:  hissa verify`,
 		if err := c.exactly(0); err != nil {
 			return err
 		}
+		collectLess()
 		var report Report
 		err := c.with(false, func(ctx context.Context, config *Config, store *Store) (err error) {
 			if report, err = store.Verify(ctx, c.progress()); err != nil {
@@ -108,7 +110,6 @@ func entriesWord(n int64) string {
 	return fmt.Sprintf("%d ledger entries", n)
 }
 
-// progress writes one line on stderr, when that is a terminal.
 // Report is what verify found in order.
 type Report struct {
 	Facts        int64  // rows of the chain, entries among them
@@ -133,8 +134,10 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	verify := func(checks func(verifier) []func() error) error {
-		return s.read(ctx, func(r rows) error {
+		return s.survey(ctx, func(r rows) error {
 			v := verifier{
 				rows: r, report: &report, progress: progress,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
@@ -147,23 +150,25 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 			return nil
 		})
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	beside := make(chan error, 1)
-	go func() {
-		beside <- verify(func(v verifier) []func() error {
-			return []func() error{v.positions, v.clicks, v.totals, v.strays}
+	var facts, positions, strays error
+	var both sync.WaitGroup
+	both.Go(func() {
+		facts = verify(func(v verifier) []func() error {
+			return []func() error{v.chain, v.accounts, v.bodies, v.customers}
 		})
-	}()
-	err := verify(func(v verifier) []func() error {
-		return []func() error{v.chain, v.accounts, v.bodies, v.customers}
+		if facts != nil {
+			cancel() // what else is wrong would only follow from it
+			return
+		}
+		strays = verify(func(v verifier) []func() error { return []func() error{v.strays} })
 	})
-	if err != nil {
-		cancel()
-		<-beside
-		return report, err
-	}
-	return report, <-beside
+	both.Go(func() {
+		positions = verify(func(v verifier) []func() error {
+			return []func() error{v.positions, v.clicks, v.totals}
+		})
+	})
+	both.Wait()
+	return report, cmp.Or(facts, positions, strays)
 }
 
 type verifier struct {
@@ -179,9 +184,8 @@ type verifier struct {
 type cursor struct {
 	table  chainedTable
 	fields []string // of the digest
-	rows   *sql.Rows
+	rows   *answer
 	row    []any // seq, the digested columns, [partner_hash,] hash
-	into   []any // pointers to them
 	seq    int64
 	text   []byte // reused for each row
 }
@@ -192,26 +196,23 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 		columns = append(columns, "partner_hash")
 	}
 	columns = append(columns, "hash")
-	found, err := v.conn.QueryContext(v.ctx,
-		"SELECT "+strings.Join(columns, ", ")+" FROM "+t.name+" ORDER BY seq")
+	found, err := v.direct.query(
+		"SELECT "+strings.Join(columns, ", ")+" FROM "+t.name+" ORDER BY seq", nil)
 	if err != nil {
 		return nil, err
 	}
 	c := &cursor{table: t, fields: t.fields(), rows: found, row: make([]any, len(columns))}
-	for i := range c.row {
-		c.into = append(c.into, &c.row[i])
-	}
 	return c, c.next()
 }
 
 // next moves to the next row; seq is 0 past the last.
 func (c *cursor) next() error {
 	c.seq = 0
-	if !c.rows.Next() {
-		return c.rows.Err()
-	}
-	if err := c.rows.Scan(c.into...); err != nil {
+	if more, err := c.rows.next(); err != nil || !more {
 		return err
+	}
+	for i, value := range c.rows.values {
+		c.row[i] = value
 	}
 	seq, ok := c.row[0].(int64)
 	if !ok {
@@ -230,7 +231,7 @@ func (v verifier) chain() error {
 	var cursors []*cursor
 	defer func() {
 		for _, c := range cursors {
-			c.rows.Close()
+			_ = c.rows.close()
 		}
 	}()
 	for _, t := range chained {

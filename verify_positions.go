@@ -5,7 +5,6 @@ package main
 // payment to each table would take ten times as long.
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,9 +14,10 @@ import (
 
 // stream is the rows of one table in the order of the payments that they belong to.
 type stream[T any] struct {
-	rows *sql.Rows
+	rows *answer
 	read func(scan func(...any) error) (T, error)
 	txn  int64 // of row; 0 past the last
+	into []any // where a row goes
 	row  T
 }
 
@@ -34,8 +34,8 @@ func open[T any](o *openers, query string, read func(scan func(...any) error) (T
 		return nil
 	}
 	s := &stream[T]{read: read}
-	if s.rows, o.err = o.conn.QueryContext(o.ctx, query); o.err == nil {
-		o.close = append(o.close, s.rows.Close)
+	if s.rows, o.err = o.direct.query(query, nil); o.err == nil {
+		o.close = append(o.close, s.rows.close)
 		o.err = s.next()
 	}
 	return s
@@ -43,10 +43,13 @@ func open[T any](o *openers, query string, read func(scan func(...any) error) (T
 
 func (s *stream[T]) next() (err error) {
 	s.txn = 0
-	if !s.rows.Next() {
-		return s.rows.Err()
+	if more, err := s.rows.next(); err != nil || !more {
+		return err
 	}
-	s.row, err = s.read(func(into ...any) error { return s.rows.Scan(append([]any{&s.txn}, into...)...) })
+	s.row, err = s.read(func(into ...any) error {
+		s.into = append(append(s.into[:0], &s.txn), into...)
+		return s.rows.scan(s.into...)
+	})
 	return err
 }
 
