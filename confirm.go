@@ -22,7 +22,8 @@ const (
 	askEvery   = 20 * time.Millisecond // between the beginnings of two
 	askTimeout = 20 * time.Second      // for one question
 	askNobody  = 15 * time.Minute      // the longest that Paytm can have us wait with all questions
-	aroundPaid = 24 * time.Hour        // how far from its time a payment is looked for in the list
+	nearPaid   = 10 * time.Minute      // how far from its time a payment is looked for in the list, first
+	aroundPaid = 24 * time.Hour        // and then
 )
 
 // asker is what confirmation needs of Paytm's API.
@@ -53,24 +54,26 @@ func (k keyring) LinkTransactions(ctx context.Context, link string) ([]paytm.Lis
 	})
 }
 
-// Orders is that of paytm.Client, with all rows read before the first is handed over.
+// Orders is that of paytm.Client, by the key for which the first row is signed.
 func (k keyring) Orders(
 	ctx context.Context, kind paytm.ListKind, from, to time.Time, each func(paytm.Listed) error,
 ) error {
-	rows, err := byAnyKey(k, func(c *paytm.Client) (rows []paytm.Listed, signed bool, err error) {
-		err = c.Orders(ctx, kind, from, to, func(row paytm.Listed) error {
-			rows = append(rows, row)
-			return nil
+	for _, c := range k {
+		begun := false
+		err := c.Orders(ctx, kind, from, to, func(row paytm.Listed) error {
+			if begun = begun || row.Signed; !begun {
+				return errNotSigned
+			}
+			return each(row)
 		})
-		return rows, err == nil && allSigned(rows), err
-	})
-	for _, row := range rows {
-		if err == nil {
-			err = each(row)
+		if begun || err == nil || !errors.Is(err, errNotSigned) && !keyMayBeWrong(err) {
+			return err
 		}
 	}
-	return err
+	return k[0].Orders(ctx, kind, from, to, each)
 }
+
+var errNotSigned = errors.New("the first row is not signed")
 
 func allSigned(rows []paytm.Listed) bool {
 	return !slices.ContainsFunc(rows, func(row paytm.Listed) bool { return !row.Signed })
@@ -260,13 +263,19 @@ func (c *confirmer) askList(ctx context.Context, p Poll) (Answer, error) {
 	ctx, cancel := c.turn(ctx)
 	defer cancel()
 	answer := Answer{Asked: listOf(p.PaidAt), Result: "unknown", Amount: -1}
-	from, to := p.PaidAt.Add(-aroundPaid), p.PaidAt.Add(aroundPaid)
-	err := c.api.Orders(ctx, paytm.ListPayments, from, to, func(row paytm.Listed) error {
-		if row.TxnID == p.TxnID && !row.Refund {
-			answer = fromList(answer.Asked, row)
+	var err error
+	for _, around := range []time.Duration{nearPaid, aroundPaid} {
+		err = c.api.Orders(ctx, paytm.ListPayments, p.PaidAt.Add(-around), p.PaidAt.Add(around),
+			func(row paytm.Listed) error {
+				if row.TxnID == p.TxnID && !row.Refund {
+					answer = fromList(answer.Asked, row)
+				}
+				return nil
+			})
+		if err != nil || answer.Result != "unknown" {
+			break
 		}
-		return nil
-	})
+	}
 	return answer, err
 }
 

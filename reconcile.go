@@ -104,7 +104,7 @@ func (r *reconciler) compare(
 	ctx context.Context, source string, from, to time.Time, list lister, found func(Finding) error,
 ) (Reconciliation, error) {
 	result := Reconciliation{At: r.store.now(), From: from, To: to, Source: source}
-	seen := map[string]bool{}
+	seen := seenPayments{}
 	refunds := map[string][]paytm.Listed{} // by TXNID
 	tell := func(f Finding) error {
 		result.count(f)
@@ -124,7 +124,7 @@ func (r *reconciler) compare(
 			refunds[row.TxnID] = append(refunds[row.TxnID], row)
 			return nil
 		}
-		seen[row.TxnID] = true
+		seen[keyOf(row.TxnID)] = struct{}{}
 		f, err := r.judge(ctx, row)
 		if err != nil || f == nil {
 			return err
@@ -144,6 +144,14 @@ func (r *reconciler) compare(
 		result.Error = err.Error()
 	}
 	return result, errors.Join(err, r.store.RecordReconciliation(ctx, result))
+}
+
+// seenPayments are TXNIDs, of each so much that no two are alike: days of a large shop fit into memory.
+type seenPayments map[[16]byte]struct{}
+
+func keyOf(txnID string) [16]byte {
+	sum := sha256.Sum256([]byte(txnID))
+	return [16]byte(sum[:16])
 }
 
 // reach widens a period whose ends nobody gave to a row of it.
@@ -300,16 +308,18 @@ func (r *reconciler) notification(row paytm.Listed) Notification {
 // unlisted finds payments of the books that Paytm's list lacks. What was paid near either end of the
 // time may lie outside of it by Paytm's clock.
 func (r *reconciler) unlisted(
-	ctx context.Context, from, to time.Time, seen map[string]bool, tell func(Finding) error,
+	ctx context.Context, from, to time.Time, seen seenPayments, tell func(Finding) error,
 ) error {
-	list, err := r.store.PaidBetween(ctx, from.Add(time.Hour), to.Add(-time.Hour))
+	var list []*transaction
+	err := r.store.PaidBetween(ctx, from.Add(time.Hour), to.Add(-time.Hour), func(t *transaction) {
+		if _, is := seen[keyOf(t.TxnID)]; !is && t.Status == "success" && t.Confirmation != denied {
+			list = append(list, t)
+		}
+	})
 	if err != nil {
 		return err
 	}
 	for _, t := range list {
-		if seen[t.TxnID] || t.Status != "success" || t.Confirmation == denied {
-			continue
-		}
 		if err := tell(Finding{Kind: findUnlisted, TxnID: t.TxnID, OrderID: t.OrderID, Amount: t.Amount,
 			At: t.PaidAt, Text: "Paytm's list does not have it"}); err != nil {
 			return err

@@ -70,11 +70,16 @@ func (s *Store) SweptUntil(ctx context.Context, back time.Duration) (time.Time, 
 	return fromMillis(&until), nil
 }
 
-// PaidBetween returns the transactions whose payment time lies in a half-open stretch.
-func (s *Store) PaidBetween(ctx context.Context, from, to time.Time) (list []*transaction, err error) {
-	err = s.read(ctx, func(r rows) error {
-		list, err = r.transactions(q("transactions-paid-between"), from.UnixMilli(), to.UnixMilli())
-		return err
+// PaidBetween calls each for the transactions whose payment time lies in a half-open stretch.
+func (s *Store) PaidBetween(ctx context.Context, from, to time.Time, each func(*transaction)) error {
+	return s.read(ctx, func(r rows) error {
+		return r.each(q("transactions-paid-between"), args{from.UnixMilli(), to.UnixMilli()},
+			func(scan func(...any) error) error {
+				t, err := scanTransaction(scan)
+				if err == nil {
+					each(t)
+				}
+				return err
+			})
 	})
-	return list, err
 }

@@ -19,8 +19,13 @@ var (
 )
 
 const (
-	rowsAPage  = 50
-	pagesAtAll = 1000
+	rowsAPage   = 50
+	pagesAtAll  = 1000
+	pagesAtOnce = 20          // of one stretch of time, so that the rows in memory are few
+	atLeast     = time.Minute // a shorter stretch is not tried
+
+	pauses       = 5 // that Paytm may want before one page
+	longestPause = time.Minute
 
 	// ListedAtOnce is the longest period the order list covers in one question, and ListedBack how far
 	// it goes back (Paytm's page on the Order List API).
@@ -59,7 +64,7 @@ func (c *Client) LinkTransactions(ctx context.Context, link string) ([]Listed, e
 	if !allDigits(link) || len(link) > 18 {
 		return nil, fmt.Errorf("%s is no number of a payment link", quote(link))
 	}
-	return c.pages(func(page int) ([]Listed, error) {
+	return c.pages(ctx, pagesAtAll, func(page int) ([]Listed, error) {
 		envelope, _, err := c.ask(ctx, linkAPI, struct {
 			MID      string      `json:"mid"`
 			LinkID   json.Number `json:"linkId"` // as a text Paytm refuses it
@@ -81,28 +86,44 @@ func (c *Client) LinkTransactions(ctx context.Context, link string) ([]Listed, e
 	})
 }
 
-// Orders asks for the successful payments, or refunds, between two times, whatever length that is, and
-// hands every row over, until one returns an error. Errors are else as of OrderStatus.
+// Orders asks for the successful payments, or refunds, between two times, whatever length that is and
+// however many they are, and hands every row over, until one returns an error. Errors are else as of
+// OrderStatus.
 func (c *Client) Orders(
 	ctx context.Context, kind ListKind, from, to time.Time, each func(Listed) error,
 ) error {
+	length := ListedAtOnce
+	var before map[string]bool // the stretch before: whether Paytm counts both ends is not known
 	for from.Before(to) {
-		until := from.Add(ListedAtOnce)
-		if until.After(to) {
-			until = to
+		length = min(length, to.Sub(from))
+		until, most := from.Add(length), pagesAtOnce
+		if length <= atLeast {
+			most = pagesAtAll
 		}
-		rows, err := c.pages(func(page int) ([]Listed, error) {
+		rows, err := c.pages(ctx, most, func(page int) ([]Listed, error) {
 			return c.orderPage(ctx, kind, from, until, page)
 		})
+		if errors.Is(err, errTooMany) && length > atLeast {
+			length = max(atLeast, (length / 8).Truncate(time.Second))
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		these := make(map[string]bool, len(rows))
 		for _, row := range rows {
+			these[string(row.Body)] = true
+			if before[string(row.Body)] {
+				continue
+			}
 			if err := each(row); err != nil {
 				return err
 			}
 		}
-		from = until
+		if len(rows) < pagesAtOnce*rowsAPage/4 {
+			length = min(2*length, ListedAtOnce)
+		}
+		before, from = these, until
 	}
 	return nil
 }
@@ -127,13 +148,38 @@ func (c *Client) orderPage(
 	return envelope.rows(orderListAPI)
 }
 
+// paused waits as long as Paytm asked for, if that was what err is about.
+func paused(ctx context.Context, err error) bool {
+	var refused *APIError
+	if !errors.As(err, &refused) || refused.RetryAfter <= 0 || refused.RetryAfter > longestPause {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(refused.RetryAfter):
+		return true
+	}
+}
+
+var errTooMany = errors.New("the list has too many pages: ask for a shorter time")
+
 // pages reads page after page until one is empty: how many rows Paytm puts on one at most differs
-// between its own pages, so a short one is not known to be the last.
-func (c *Client) pages(read func(page int) ([]Listed, error)) ([]Listed, error) {
+// between its own pages, so a short one is not known to be the last. With most pages and none of them
+// empty it is errTooMany. A long list is not given up because Paytm wants a pause in the middle of it.
+func (c *Client) pages(
+	ctx context.Context, most int, read func(page int) ([]Listed, error),
+) ([]Listed, error) {
 	var all []Listed
 	first := ""
-	for page := 1; page <= pagesAtAll; page++ {
+	for page := 1; page <= most; page++ {
 		rows, err := read(page)
+		for range pauses {
+			if page == 1 || !paused(ctx, err) {
+				break
+			}
+			rows, err = read(page)
+		}
 		if err != nil || len(rows) == 0 {
 			return all, err
 		}
@@ -144,7 +190,7 @@ func (c *Client) pages(read func(page int) ([]Listed, error)) ([]Listed, error) 
 		}
 		all = append(all, rows...)
 	}
-	return nil, fmt.Errorf("the list has more than %d pages: ask for a shorter time", pagesAtAll)
+	return nil, errTooMany
 }
 
 // nothingFound is how the lists say that there is nothing.

@@ -25,6 +25,7 @@ type APIFaults struct {
 
 	Unsigned       bool // answers carry no signature
 	WrongSignature bool // answers carry the signature of something else
+	BothEnds       bool // a period of the order list holds its last second, too
 
 	// Contradict changes what is answered about a payment, by its TXNID. Only the answer
 	// changes; the books stay.
@@ -186,7 +187,9 @@ func (p *Paytm) answerOrders(q *question) (object, Contradiction) {
 	if err != nil || err2 != nil || to.Sub(from) > 30*24*time.Hour {
 		return result("FAILURE", "400", "Invalid date range"), Contradiction{}
 	}
-	within := func(at time.Time) bool { return !at.Before(from) && at.Before(to) }
+	within := func(at time.Time) bool {
+		return !at.Before(from) && at.Before(to) || q.faults.BothEnds && at.Equal(to)
+	}
 	var rows []object
 	if q.text("orderSearchType") == "REFUND" {
 		rows = p.refundRows(within)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,6 +84,75 @@ func TestOrdersOfAPeriod(t *testing.T) {
 	if !errors.Is(err, enough) || seen != 1 {
 		t.Errorf("%d rows after the first was enough: %v", seen, err)
 	}
+}
+
+// However many payments there are in a period, each comes once, and a quiet time is not asked about minute
+// by minute.
+func TestOrdersOfABusyHour(t *testing.T) {
+	p := newPaytm(8)
+	p.SetAPI(paytmtest.APIFaults{BothEnds: true})
+	client := start(t, p)
+	asked := counting{}
+	client.HTTP = &http.Client{Transport: &asked}
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 3000 {
+		p.Pay(fmt.Sprint(i), 100, paytmtest.At(begin.Add(100*time.Hour+time.Duration(i)*1200*time.Millisecond)))
+	}
+	for day := range 20 {
+		p.Pay(fmt.Sprint("quiet ", day), 100, paytmtest.At(begin.AddDate(0, 0, day)))
+	}
+	times := map[string]int{}
+	err := client.Orders(t.Context(), paytm.ListPayments, begin, begin.AddDate(0, 0, 20), func(row paytm.Listed) error {
+		times[row.TxnID]++
+		return nil
+	})
+	if err != nil || len(times) != 3020 {
+		t.Fatalf("%d payments of 3,020, %v", len(times), err)
+	}
+	for txnID, n := range times {
+		if n != 1 {
+			t.Fatalf("%s came %d times", txnID, n)
+		}
+	}
+	if asked.times > 400 { // 3,020 rows are 61 pages
+		t.Errorf("Paytm was asked %d times", asked.times)
+	}
+}
+
+// A list is read on after a pause that Paytm wants in the middle of it; where it wants one at the beginning,
+// whoever asks decides.
+func TestPauseWithinAList(t *testing.T) {
+	now := tuesday
+	var mu sync.Mutex
+	p := paytmtest.New(paytmtest.Config{Seed: 9, Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
+	client := start(t, p)
+	for i := range 120 {
+		p.Pay(fmt.Sprint(i), 100, paytmtest.Reference("LI_7"))
+	}
+	p.SetAPI(paytmtest.APIFaults{RateLimit: 2, RetryAfter: time.Second})
+	go func() {
+		for range 10 {
+			time.Sleep(500 * time.Millisecond)
+			mu.Lock()
+			now = now.Add(time.Second)
+			mu.Unlock()
+		}
+	}()
+	rows, err := client.LinkTransactions(t.Context(), "7")
+	if err != nil || len(rows) != 120 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	p.SetAPI(paytmtest.APIFaults{Away: true, RetryAfter: time.Second})
+	if _, err := client.LinkTransactions(t.Context(), "7"); err == nil {
+		t.Error("an API that is away has an answer")
+	}
+}
+
+type counting struct{ times int }
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.times++
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // What misleads the status API misleads the lists, and they are no more believed.
