@@ -41,6 +41,7 @@ type bench struct {
 	sizes        []int // of growth, in payments
 	rounds       int
 	length       time.Duration // of one measurement
+	rate         float64       // of paced, in requests a second; 0 for half of what a server takes
 	servers      []string      // only these; nil for all
 	allowMissing bool
 }
@@ -49,7 +50,7 @@ type bench struct {
 type options struct {
 	only, servers, connections, growth string
 	rounds                             int
-	seconds                            float64
+	seconds, rate                      float64
 	short, allowMissing, keep          bool
 	dir, markdown, json, svg           string
 }
@@ -75,6 +76,7 @@ func parse() (o options) {
 	flag.StringVar(&o.growth, "growth", "100000,1000000", "sizes for growth, in payments, ascending")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often everything is measured; the tables have medians")
 	flag.Float64Var(&o.seconds, "seconds", 5, "length of one measurement")
+	flag.Float64Var(&o.rate, "rate", 0, "requests a second for paced, in place of half of what each server takes")
 	flag.BoolVar(&o.short, "short", false, "a quick look: one round of one second at 1 and 16 connections")
 	flag.BoolVar(&o.allowMissing, "allow-missing", false, "go on without a peer that is not installed")
 	flag.BoolVar(&o.keep, "keep", false, "leave the folder with the data where it is")
@@ -133,9 +135,12 @@ func newBench(o options) (*bench, []work, error) {
 	if o.rounds < 1 || o.seconds < 0.1 {
 		return nil, nil, errors.New("-rounds is at least 1 and -seconds at least 0.1")
 	}
+	if o.rate < 0 {
+		return nil, nil, errors.New("-rate is a number of requests a second")
+	}
 	b := &bench{
 		sites: map[string]*site{}, connections: connections, sizes: sizes, rounds: o.rounds,
-		length: time.Duration(o.seconds * float64(time.Second)), allowMissing: o.allowMissing,
+		length: time.Duration(o.seconds * float64(time.Second)), rate: o.rate, allowMissing: o.allowMissing,
 		report: &Report{Date: time.Now(), Rounds: o.rounds, Seconds: o.seconds},
 	}
 	if b.servers, err = chooseServers(o.servers); err != nil {

@@ -46,7 +46,7 @@ func (r *Report) pacedSection() string {
 	if rows == nil {
 		return ""
 	}
-	return "\n### Webhooks, half as many as each server takes\n\nEach request is due at its moment, and its " +
+	return "\n### Webhooks, fewer than each server takes\n\nEach request is due at its moment, and its " +
 		"latency counts from that moment, so a server that stalls shows everyone who waited.\n" +
 		table([]string{"", "due/s", "answered/s", "p50", "p99", "p99.9", "p99.99"}, rows)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 )
@@ -20,15 +21,14 @@ func webhookWork(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// pacedWork sends half of what each server was just seen to take at most.
+// pacedWork sends as many as -rate says, or half of what each server was just seen to take at most.
 func pacedWork(ctx context.Context, b *bench) error {
 	return b.eachRound(ctx, "webhooks", contestants, func(s *site, round int) error {
-		most := b.report.saturation(s.name)
-		if most == 0 {
-			return fmt.Errorf("paced needs to know how much %s takes at most: -only webhooks,paced", s.name)
+		pace := cmp.Or(b.rate, b.report.saturation(s.name)/2)
+		if pace == 0 {
+			return fmt.Errorf("paced needs -rate, or to know how much %s takes at most: -only webhooks,paced", s.name)
 		}
-		run, err := b.measure(ctx, s, turn{work: "paced", connections: pacedConnections, round: round,
-			pace: most / 2})
+		run, err := b.measure(ctx, s, turn{work: "paced", connections: pacedConnections, round: round, pace: pace})
 		b.add(run, err)
 		return err
 	})
