@@ -39,12 +39,16 @@ func connect(ctx context.Context, pool *sql.DB, dsn string) (*connection, error)
 }
 
 // close lets go of the statements first: with one of them open SQLite would leave its journal behind.
-func (c *connection) close() error {
+func (c *connection) close() error { return errors.Join(c.forget(), c.driver.Close()) }
+
+// forget lets go of the statements.
+func (c *connection) forget() error {
 	var errs []error
 	for _, s := range c.stmts {
 		errs = append(errs, s.Close())
 	}
-	return errors.Join(append(errs, c.driver.Close())...)
+	clear(c.stmts)
+	return errors.Join(errs...)
 }
 
 // script runs several statements, which are not kept.

@@ -572,17 +572,26 @@ func (s *Store) read(ctx context.Context, do func(rows) error) (err error) {
 	return do(r)
 }
 
-// survey is read for what takes minutes: on a connection of its own, straight from the driver.
+// survey is read for what takes minutes: straight from the driver.
 func (s *Store) survey(ctx context.Context, do func(rows) error) (err error) {
-	c, err := connect(ctx, s.readers.DB, s.readers.dsn)
+	conn, err := s.readers.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }() // the snapshot with it
-	if err := c.exec("BEGIN", nil); err != nil {
-		return err
-	}
-	return do(rows{ctx: ctx, direct: c})
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return conn.Raw(func(from any) (err error) {
+		c := &connection{ctx: ctx, driver: from.(driver.Conn), stmts: map[string]statement{}}
+		if err := c.exec("BEGIN", nil); err != nil {
+			return errors.Join(err, c.forget(), driver.ErrBadConn)
+		}
+		defer func() {
+			c.ctx = context.WithoutCancel(ctx) // the connection must not stay in its transaction
+			if end := errors.Join(c.exec("ROLLBACK", nil), c.forget()); end != nil {
+				err = errors.Join(err, end, driver.ErrBadConn)
+			}
+		}()
+		return do(rows{ctx: ctx, direct: c})
+	})
 }
 
 // discard keeps a connection from being used again.

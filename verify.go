@@ -136,39 +136,43 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	verify := func(checks func(verifier) []func() error) error {
+	verify := func(check func(verifier) error) error {
 		return s.survey(ctx, func(r rows) error {
-			v := verifier{
+			return check(verifier{
 				rows: r, report: &report, progress: progress,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
-			}
-			for _, check := range checks(v) {
-				if err := check(); err != nil {
-					return err
-				}
-			}
-			return nil
+			})
 		})
 	}
 	var facts, positions, strays error
 	var both sync.WaitGroup
 	both.Go(func() {
-		facts = verify(func(v verifier) []func() error {
-			return []func() error{v.chain, v.accounts, v.bodies, v.customers}
+		facts = verify(func(v verifier) error {
+			err := inTurn(v.chain, v.accounts, v.bodies, v.customers)
+			if err == nil {
+				strays = v.strays()
+			}
+			return err
 		})
 		if facts != nil {
 			cancel() // what else is wrong would only follow from it
-			return
 		}
-		strays = verify(func(v verifier) []func() error { return []func() error{v.strays} })
 	})
 	both.Go(func() {
-		positions = verify(func(v verifier) []func() error {
-			return []func() error{v.positions, v.clicks, v.totals}
-		})
+		positions = verify(func(v verifier) error { return inTurn(v.positions, v.clicks, v.totals) })
 	})
 	both.Wait()
 	return report, cmp.Or(facts, positions, strays)
+}
+
+// inTurn stops at the first check that fails.
+func inTurn(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type verifier struct {
