@@ -174,7 +174,7 @@ func (s *Store) Close() error {
 	return s.readers.Close()
 }
 
-// writer owns the one writing connection; only its goroutine touches these fields.
+// writer owns the one writing connection; only who has the turn touches these fields.
 type writer struct {
 	rows
 	store *Store
