@@ -657,11 +657,14 @@ func block(p *Position, o *Order, disputed, personAgrees bool) {
 	add("merchant", o != nil && o.Amount > 0 && o.Amount != p.Amount && !personAgrees)
 }
 
-// State is the first that holds of: reversed (all of it taken back), held (a block stands), due.
+// State is the first that holds of: reversed (all of it taken back), paid, held (a block stands), due.
 // blocks says what holds it, "period" in front while the hold period runs.
 func (c Commission) State(now time.Time) (state string, blocks []string) {
 	if c.Void {
 		return "reversed", []string{}
+	}
+	if c.Payout != 0 {
+		return "paid", []string{}
 	}
 	if now.Before(c.DueAt) {
 		blocks = append(blocks, "period")
@@ -687,7 +690,11 @@ type Commission struct {
 	PaidAt   time.Time
 	DueAt    time.Time
 	Blocks   []string
+	Payout   int64 // the payout that paid it, 0 for none; the store's, not the position's
 }
+
+// net is what of a commission is not taken back.
+func (c Commission) net() int64 { return c.Amount - c.Reversed }
 
 // commission is the position's commission, nil when nobody earned.
 func (p Position) commission(txnID string) *Commission {

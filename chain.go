@@ -35,6 +35,9 @@ var chained = []chainedTable{
 	{"decisions", "at txn_id agree amount reason"},
 	{"dues", "at txn_id partner basis value rate_bps flat program"},
 	{"entries", "at kind debit credit amount currency txn txn_id partner"},
+	{"statements", "at id partner follows opening closing held payable minimum"},
+	{"statement_lines", "at statement kind txn_id amount due_at blocks"},
+	{"steps", "at statement step way utr reason"},
 }
 
 // besides are the columns that are written with a fact and not digested: what they say follows from the

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func firstWord(arguments []string) int {
 			return i
 		}
 		name = strings.TrimPrefix(name, "-")
-		if name != "json" && name != "enable" && !strings.Contains(name, "=") {
+		if !slices.Contains([]string{"json", "enable", "all", "again"}, name) && !strings.Contains(name, "=") {
 			i++ // its value
 		}
 	}
@@ -59,6 +60,28 @@ func (c *call) writeJSON(v any) error {
 	e := json.NewEncoder(c.stdout)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// table writes rows under headings, no line with blanks at its end.
+func table(w io.Writer, headings []string, rows [][]string) error {
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
+	for _, row := range append([][]string{headings}, rows...) {
+		fmt.Fprintln(tw, strings.Join(row, "\t"))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return writeTrimmed(w, text.String())
+}
+
+func writeTrimmed(w io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // with opens the database, runs do and closes it.
@@ -75,17 +98,19 @@ var partnerCommand = command{
 	name: "partner", config: true, reading: true, usage: "add|list|set CODE|disable CODE",
 	short: "who earns: partners, their codes and rates",
 	long: `
-partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%] [-email …] [-vpa …]
+partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%]
+            [-email …] [-vpa …] [-account … -ifsc …]
 partner list
 partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program]
-            [-email …] [-vpa …] [-enable]
+            [-email …] [-vpa …] [-account …] [-ifsc …] [-enable]
 partner disable CODE
 
 A partner earns through a link (/r/ASHA), through promo codes, and through references: payment
 link, invoice or POS ids that Paytm sends back. Codes, promo codes and references share one
 namespace, in which case does not matter; a name never moves to another partner. A rate is a
 percentage of the payment ("12%"), or flat rupees a payment ("50.00"); without one the program's
-counts. Changes count for payments from the second they are made. Earlier payments that already
+counts. Payouts go to the bank account or the UPI id (-vpa), so -name is the name of its holder.
+Changes count for payments from the second they are made. Earlier payments that already
 carried a code which nobody held are credited when it is added.
 
 Example:  hissa partner add -code ASHA -name "Asha" -promo ASHA10 -rate 12%`,
@@ -109,18 +134,24 @@ func (t *texts) Set(v string) error {
 // partnerFlags reads what add and set have in common.
 func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 	var p PartnerChange
-	var name, email, vpa, rate string
+	var name, email, vpa, account, ifsc, rate string
 	c.flags.StringVar(&name, "name", "", "")
 	c.flags.StringVar(&email, "email", "", "")
 	c.flags.StringVar(&vpa, "vpa", "", "")
+	c.flags.StringVar(&account, "account", "", "")
+	c.flags.StringVar(&ifsc, "ifsc", "", "")
 	c.flags.StringVar(&rate, "rate", "", "")
 	c.flags.Var((*texts)(&p.Promos), "promo", "")
 	c.flags.Var((*texts)(&p.References), "ref", "")
 	return func() (PartnerChange, error) {
 		given := map[string]*string{}
-		values := map[string]*string{"name": &name, "email": &email, "vpa": &vpa}
+		ifsc = strings.ToUpper(ifsc)
+		values := map[string]*string{
+			"name": &name, "email": &email, "vpa": &vpa, "account": &account, "ifsc": &ifsc,
+		}
 		c.flags.Visit(func(f *flag.Flag) { given[f.Name] = values[f.Name] })
 		p.Name, p.Email, p.VPA = given["name"], given["email"], given["vpa"]
+		p.Account, p.IFSC = given["account"], given["ifsc"]
 		if rate != "" {
 			parsed, err := parseRate(rate)
 			if err != nil {
@@ -151,6 +182,9 @@ func parseRate(text string) (Rate, error) {
 
 var vpaPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
 
+// ifscPattern is the form that the Reserve Bank gives every branch's code.
+var ifscPattern = regexp.MustCompile(`^[A-Z]{4}0[A-Z0-9]{6}$`)
+
 func checkPartner(p PartnerChange) error {
 	for _, promo := range p.Promos {
 		if !codePattern.MatchString(promo) {
@@ -179,6 +213,13 @@ func checkPartner(p PartnerChange) error {
 	}
 	if p.VPA != nil && *p.VPA != "" && !vpaPattern.MatchString(*p.VPA) {
 		return usageError{"-vpa is not a UPI id like asha@okbank"}
+	}
+	if p.Account != nil && *p.Account != "" && !accountPattern.MatchString(*p.Account) {
+		return usageError{"-account is a bank account's number, 6 to 20 digits"}
+	}
+	if p.IFSC != nil && *p.IFSC != "" && !ifscPattern.MatchString(*p.IFSC) {
+		return usageError{"-ifsc is the branch's code like HDFC0001234: " +
+			"four letters, a zero, six letters or digits"}
 	}
 	return nil
 }
@@ -221,10 +262,12 @@ func (c *call) sayHealed(healed int) {
 func asNo(err error, notFound string) error {
 	var taken codeTaken
 	var decision decisionError
+	var refused refusedStep
 	switch {
 	case errors.Is(err, errNotFound):
 		return noError{notFound}
-	case errors.As(err, &taken), errors.As(err, &decision), errors.Is(err, errKeyExists):
+	case errors.As(err, &taken), errors.As(err, &decision), errors.As(err, &refused),
+		errors.Is(err, errKeyExists):
 		return noError{err.Error()}
 	}
 	return err
@@ -245,7 +288,7 @@ func partnerSet(c *call) error {
 	}
 	if reflect.ValueOf(p).IsZero() {
 		return usageError{"nothing to change is named: " +
-			"-name, -promo, -ref, -rate, -email, -vpa or -enable"}
+			"-name, -promo, -ref, -rate, -email, -vpa, -account, -ifsc or -enable"}
 	}
 	p.Code = c.args[0]
 	return c.changePartner(p, "changed, for payments from now on")
@@ -527,9 +570,10 @@ var exportCommand = command{
 	short: "the books, one row a line",
 	long: `
 KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions,
-ledger or days. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC.
+ledger, days, statements or payouts. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC.
 -from and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by
-payment time; for ledger by entry time, for clicks, orders and notifications by their own.
+payment time; for ledger by entry time, for clicks, orders, notifications, statements and payouts
+(by when they were drafted) by their own.
 
 days are totals, a row for each day in India and partner ("" for payments that nobody brought):
 clicks of that day that count, and the payments made on it, with what became of them since.

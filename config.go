@@ -200,6 +200,7 @@ func (r *configReader) read(c *Config) {
 	r.readPaytm(c)
 	r.readAttribution(c)
 	r.readCommission(c)
+	r.readPayout(c)
 	r.readReconcile(c)
 	r.readReplica(c)
 	c.Alerts.URL = option(r, "alerts.url", "", alertURL)
@@ -294,6 +295,15 @@ func (r *configReader) readCommission(c *Config) {
 	}
 	c.Commission.ExcludeTaxBPS = option(r, "commission.exclude_tax", "", parseTax)
 	c.Commission.Hold = option(r, "commission.hold", "14d", period(0))
+}
+
+func (r *configReader) readPayout(c *Config) {
+	c.Payout.Minimum = option(r, "payout.minimum", "", parseFlat)
+	c.Payout.Account = option(r, "payout.account", "", parseAccount)
+	c.Payout.Columns = options(r, "payout.columns", bankColumns, parsePayoutColumn)
+	if list, ok := r.values["payout.columns"].([]any); ok && len(list) == 0 {
+		r.fault("payout.columns", refuse("is empty", "name the bank's columns or leave it out"))
+	}
 }
 
 func (r *configReader) readReconcile(c *Config) {

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -503,4 +504,41 @@ func isCredential(path string) bool {
 	own := os.Getenv("CREDENTIALS_DIRECTORY")
 	return own != "" && filepath.Dir(path) == filepath.Clean(own) ||
 		strings.HasPrefix(path, "/run/credentials/")
+}
+
+// bankColumns is ICICI Bank's layout for bulk payments (PAB_VENDOR), as its template has it.
+var bankColumns = []string{
+	"PYMT_PROD_TYPE_CODE=PAB_VENDOR", "PYMT_MODE=NEFT", "DEBIT_ACC_NO={from}", "BNF_NAME={name}",
+	"BENE_ACC_NO={account}", "BENE_IFSC={ifsc}", "AMOUNT={amount}", "DEBIT_NARR={note}",
+	"CREDIT_NARR={note}", "MOBILE_NUM=", "EMAIL_ID={email}", "REMARK={note}", "PYMT_DATE={date}",
+	"REF_NO={id}", "ADDL_INFO1=", "ADDL_INFO2=", "ADDL_INFO3=", "ADDL_INFO4=", "ADDL_INFO5=",
+}
+
+// parsePayoutColumn reads a column of the bank's file, HEADING=text.
+func parsePayoutColumn(text string) (payoutColumn, error) {
+	heading, cell, ok := strings.Cut(text, "=")
+	heading = strings.TrimSpace(heading)
+	if !ok || heading == "" {
+		return payoutColumn{}, refuse(shown(text)+" has no heading", `write it like "AMOUNT={amount}"`)
+	}
+	if strings.ContainsAny(heading[:1], "+-@") {
+		return payoutColumn{}, refuse(shown(heading)+" looks like a formula", "begin it with a letter")
+	}
+	for _, name := range fieldPattern.FindAllString(cell, -1) {
+		if payoutFields[name[1:len(name)-1]] == nil {
+			known := strings.Join(slices.Sorted(maps.Keys(payoutFields)), "} {")
+			return payoutColumn{}, refuse(shown(name)+" is no field", "write one of {"+known+"}")
+		}
+	}
+	return payoutColumn{heading, strings.TrimSpace(cell)}, nil
+}
+
+var accountPattern = regexp.MustCompile(`^[0-9]{6,20}$`)
+
+// parseAccount reads the number of a bank account.
+func parseAccount(text string) (string, error) {
+	if text != "" && !accountPattern.MatchString(text) {
+		return "", refuse(shown(text)+" is not an account number", "write 6 to 20 digits without blanks")
+	}
+	return text, nil
 }

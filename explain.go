@@ -43,6 +43,8 @@ type Entry struct {
 	TxnID    string
 	Partner  string
 	Hash     []byte
+	Payout   int64  // which payout it books; 0 for none
+	UTR      string // the bank's reference of that
 }
 
 type pollState struct {
@@ -185,7 +187,7 @@ func (r rows) entries(query string, a args, row func(Entry) error) error {
 		var e Entry
 		var at int64
 		err := scan(&e.Seq, &at, &e.Kind, &e.Debit, &e.Credit, &e.Amount, &e.Currency,
-			&e.TxnID, &e.Partner, &e.Hash)
+			&e.TxnID, &e.Partner, &e.Hash, &e.Payout, &e.UTR)
 		if err != nil {
 			return err
 		}
@@ -198,9 +200,7 @@ func (r rows) entries(query string, a args, row func(Entry) error) error {
 func (s *Story) tell(w io.Writer, now time.Time) {
 	var text strings.Builder
 	s.tellAll(&text, now)
-	for line := range strings.Lines(text.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
+	_ = writeTrimmed(w, text.String()) // to a terminal or a pipe: whoever left does not need it
 }
 
 func (s *Story) tellAll(w io.Writer, now time.Time) {
@@ -461,6 +461,8 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 			why = append(why, blockWords(b, c.DueAt))
 		}
 		fmt.Fprintf(w, "  It is held: %s.\n", strings.Join(why, "; "))
+	case "paid":
+		fmt.Fprintf(w, "  It is paid, by payout %d.\n", c.Payout)
 	case "reversed":
 		fmt.Fprintln(w, "  It is reversed: nothing of it is owed.")
 	}

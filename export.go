@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/hex"
@@ -116,6 +117,8 @@ var exports = []exportKind{
 	{"commissions", commissionRecord(Commission{}, time.Time{}), exportCommissions},
 	{"ledger", entryRecord(Entry{}), exportLedger},
 	{"days", dayRecord(dayKey{}, Totals{}), exportDays},
+	{"statements", statementRecord(&Statement{}), exportStatements},
+	{"payouts", payoutRecord(&Statement{}), exportPayouts},
 }
 
 // Export writes the rows of one kind as JSON lines or CSV; errNotFound for an unknown kind.
@@ -360,6 +363,7 @@ func commissionRecord(c Commission, now time.Time) record {
 		{"reversed", decimal(c.Reversed)}, {"currency", c.Currency}, {"state", state},
 		{"blocks", blocks}, {"basis", c.Basis}, {"rate", c.Rate.String()},
 		{"program", c.Program}, {"paid_at", rfc3339(c.PaidAt)}, {"due_at", rfc3339(c.DueAt)},
+		{"payout", c.Payout},
 	}
 }
 
@@ -375,6 +379,7 @@ func entryRecord(e Entry) record {
 		{"seq", e.Seq}, {"at", rfc3339(e.At)}, {"kind", e.Kind},
 		{"debit", e.Debit}, {"credit", e.Credit}, {"amount", decimal(e.Amount)},
 		{"currency", e.Currency}, {"txn_id", e.TxnID}, {"hash", hex.EncodeToString(e.Hash)},
+		{"payout", e.Payout}, {"utr", e.UTR},
 	}
 }
 
@@ -400,4 +405,25 @@ func exportDays(r rows, s Span, _ time.Time, write func(record) error) error {
 		}
 		return write(dayRecord(k, t))
 	})
+}
+
+func exportStatements(r rows, s Span, _ time.Time, write func(record) error) error {
+	return r.eachStatement(s, func(s *Statement) error { return write(statementRecord(s)) })
+}
+
+func exportPayouts(r rows, s Span, _ time.Time, write func(record) error) error {
+	return r.eachStatement(s, func(s *Statement) error {
+		if !s.isPayout() {
+			return nil
+		}
+		return write(payoutRecord(s))
+	})
+}
+
+func (r rows) eachStatement(s Span, do func(*Statement) error) error {
+	list, err := r.statements(s)
+	for _, statement := range list {
+		err = cmp.Or(err, do(statement))
+	}
+	return err
 }

@@ -199,6 +199,23 @@ type Config struct {
 		Hold time.Duration `toml:"hold"`
 	} `toml:"commission"`
 
+	// Payout is about what partners are paid.
+	Payout struct {
+		// Minimum is the least that is paid out, in paise: "500.00" is 50000. Default 0. What is
+		// less is carried forward to the next statement.
+		Minimum int64 `toml:"minimum"`
+
+		// Account is the shop's own account that payouts are made from, where the bank's file names
+		// it ({from}). Default "".
+		Account string `toml:"account"`
+
+		// Columns are those of the CSV file for the bank's bulk upload, each "HEADING=text" with
+		// fields in the text: {name} {account} {ifsc} {email} {amount} {date} as 31-12-2026 {date/}
+		// as 31/12/2026 {note} {id} {partner} {from}. Default: ICICI Bank's layout for bulk payments
+		// to vendors, by NEFT.
+		Columns []payoutColumn `toml:"columns"`
+	} `toml:"payout"`
+
 	// Reconcile compares the books with what Paytm lists.
 	Reconcile struct {
 		// Daily asks Paytm once a day for the list of the last three days. Default true.
@@ -257,9 +274,9 @@ func (c *Config) URLFor(parts ...string) string {
 func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
-		explainCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
+		explainCommand, statementCommand, payoutCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
-		versionCommand, replicateCommand,
+		verifyStatementCommand, versionCommand, replicateCommand,
 	}
 }
 
@@ -289,7 +306,7 @@ func overview(w io.Writer) {
 	fmt.Fprint(w, "Hissa books a partner's commission exactly once for each Paytm payment.\n\n")
 	for _, c := range commands() {
 		if c.name != replicateCommand.name {
-			fmt.Fprintf(w, "  hissa %-9s %s\n", c.name, c.short)
+			fmt.Fprintf(w, "  hissa %-16s  %s\n", c.name, c.short)
 		}
 	}
 	fmt.Fprint(w, "\nTry it:    hissa demo\nRead on:   hissa COMMAND -h\n")

@@ -290,7 +290,7 @@ func (t *tx) fixIfDue(txn *transaction) error {
 	if c == nil || err != nil {
 		return err
 	}
-	if state, _ := c.State(t.now); state != "due" {
+	if state, _ := c.State(t.now); state != "due" && state != "paid" {
 		return nil
 	}
 	var fixed int
@@ -446,7 +446,8 @@ func (r rows) booked(id int64) (map[string]int64, error) {
 	return sums, err
 }
 
-// entry books one transfer and moves the balances of both accounts.
+// entry books one transfer and moves the balances of both accounts. A payout's is about no
+// transaction.
 func (t *tx) entry(
 	kind, debit, credit string, amount int64, txn transaction, partner string,
 ) error {
@@ -454,8 +455,12 @@ func (t *tx) entry(
 	if err != nil {
 		return err
 	}
+	var id any
+	if txn.ID != 0 {
+		id = txn.ID
+	}
 	_, end, err = t.bookEntry(end,
-		t.now, kind, debit, credit, amount, txn.Currency, txn.ID, txn.TxnID, partner)
+		t.now, kind, debit, credit, amount, txn.Currency, id, txn.TxnID, partner)
 	if err != nil {
 		return err
 	}
@@ -496,6 +501,12 @@ func (w *writer) endOf(account string) ([]byte, error) {
 		err = nil
 	}
 	return end, err
+}
+
+// balance is what an account comes to by now (credits less debits).
+func (w *writer) balance(account string) (balance int64, err error) {
+	err = w.one(q("account-balance"), args{account}, &balance)
+	return balance + w.moves[account].amount, err
 }
 
 func (w *writer) moveAccounts() error {

@@ -361,7 +361,7 @@ func scanCommission(scan func(...any) error) (c Commission, err error) {
 	var paid, due int64
 	var blocks string
 	err = scan(&c.TxnID, &c.Partner, &c.Amount, &c.Reversed, &c.Void, &c.Currency,
-		&c.Basis, &c.Rate.BPS, &c.Rate.Flat, &c.Program, &paid, &due, &blocks)
+		&c.Basis, &c.Rate.BPS, &c.Rate.Flat, &c.Program, &paid, &due, &blocks, &c.Payout)
 	c.PaidAt, c.DueAt = fromMillis(&paid), fromMillis(&due)
 	c.Blocks = strings.Fields(blocks)
 	return c, err

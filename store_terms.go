@@ -113,6 +113,8 @@ type PartnerChange struct {
 	Name       *string
 	Email      *string
 	VPA        *string
+	Account    *string // at a bank
+	IFSC       *string
 	Rate       *Rate
 	State      string // "" leaves it
 	Promos     []string
@@ -182,7 +184,7 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 			}
 		}
 	}
-	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA); err != nil {
+	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA, c.Account, c.IFSC); err != nil {
 		return 0, err
 	}
 	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
@@ -231,8 +233,19 @@ func (r rows) carrying(codes []string) ([]string, error) {
 // PartnerRow is a partner as lists show it.
 type PartnerRow struct {
 	Partner
-	Name, Email, VPA   string
+	Contact
 	Promos, References []string
+}
+
+// Contact is how to reach and pay a partner; "" is what is not known.
+type Contact struct{ Name, Email, VPA, Account, IFSC string }
+
+func (r rows) contact(partner string) (c Contact, err error) {
+	err = r.one(q("contact"), args{partner}, &c.Name, &c.Email, &c.VPA, &c.Account, &c.IFSC)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return c, err
 }
 
 // partnerRows lists every partner's latest version, by code.
@@ -247,8 +260,7 @@ func (r rows) partnerRows() ([]PartnerRow, error) {
 			Partner: versions[len(versions)-1],
 			Promos:  []string{}, References: []string{},
 		}
-		err := r.one(q("contact"), args{row.Code}, &row.Name, &row.Email, &row.VPA)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if row.Contact, err = r.contact(row.Code); err != nil {
 			return nil, err
 		}
 		list = append(list, row)

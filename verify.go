@@ -141,6 +141,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 			return check(verifier{
 				rows: r, report: &report, progress: progress,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
+				paperwork: &paperwork{statements: map[int64]*Statement{}, newest: map[string]*Statement{}},
 			})
 		})
 	}
@@ -182,6 +183,8 @@ type verifier struct {
 	balances map[string]int64  // of every account, from the entries
 	ends     map[string][]byte // of every partner's chain, from the entries
 	days     dayTotals         // from the clicks and the positions
+
+	paperwork *paperwork // the statements, as the walk comes by them
 }
 
 // cursor walks one table of the chain in order.
@@ -246,6 +249,9 @@ func (v verifier) chain() error {
 		cursors = append(cursors, c)
 	}
 	last, hash, err := v.walk(cursors, end.seq)
+	if err == nil {
+		err = v.paperwork.finish()
+	}
 	if err != nil {
 		return err
 	}
@@ -301,12 +307,11 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 	if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(hash, stored) {
 		return nil, badRow{c.place(), "was changed after it was booked (or the row before it was)"}
 	}
-	at := func(column string) any { return c.row[1+slices.Index(c.fields, column)] }
-	if c.table.name != "entries" {
-		return hash, nil
+	if err := v.paperwork.pass(c, v.balances); err != nil || c.table.name != "entries" {
+		return hash, err
 	}
 	v.report.Entries++
-	partner, amount := at("partner").(string), at("amount").(int64)
+	partner, amount := c.word("partner"), c.number("amount")
 	end, ok := v.ends[partner]
 	if !ok {
 		end = make([]byte, sha256.Size)
@@ -315,9 +320,20 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 	if stored, _ := c.row[len(c.row)-2].([]byte); !bytes.Equal(v.ends[partner], stored) {
 		return nil, badRow{c.place(), "does not follow the partner's entry before it"}
 	}
-	v.balances[at("debit").(string)] -= amount
-	v.balances[at("credit").(string)] += amount
+	v.balances[c.word("debit")] -= amount
+	v.balances[c.word("credit")] += amount
 	return hash, nil
+}
+
+// word and number read a column of a row whose digest was right, so that it is of its type.
+func (c *cursor) word(column string) string {
+	word, _ := c.row[1+slices.Index(c.fields, column)].(string)
+	return word
+}
+
+func (c *cursor) number(column string) int64 {
+	number, _ := c.row[1+slices.Index(c.fields, column)].(int64)
+	return number
 }
 
 // accounts compares the balances with the entries.
@@ -400,6 +416,7 @@ func (v verifier) strays() error {
 		{"an entry without its transaction", q("stray-entries")},
 		{"a message that began a transaction which is not there", q("stray-openings")},
 		{"an attribution without its transaction", q("stray-attributions")},
+		{"a line of a statement without its transaction", q("stray-lines")},
 	} {
 		var n int
 		if err := v.one(stray.query, nil, &n); err != nil {

@@ -77,6 +77,7 @@ type streams struct {
 	commissions  *stream[Commission]
 	candidates   *stream[Candidate]
 	entries      *stream[booking]
+	payouts      *stream[int64]
 }
 
 // binding is what the shop said about an order that a message names.
@@ -106,6 +107,11 @@ func scanBooking(scan func(...any) error) (b booking, err error) {
 	return b, err
 }
 
+func scanPayout(scan func(...any) error) (id int64, err error) {
+	err = scan(&id)
+	return id, err
+}
+
 // positions works every payment out again.
 func (v verifier) positions() (err error) {
 	terms, err := v.loadTerms()
@@ -132,6 +138,7 @@ func (v verifier) positions() (err error) {
 		open(o, q("all-commissions"), scanCommission),
 		open(o, q("all-candidates"), scanRanked),
 		open(o, q("all-bookings"), scanBooking),
+		open(o, q("all-payouts"), scanPayout),
 	}
 	if o.err != nil {
 		return o.err
@@ -168,7 +175,15 @@ func (v verifier) position(txn *transaction, s streams, mid string, terms *Terms
 	if len(commissions) > 0 {
 		have = &commissions[0]
 	}
-	if c := p.commission(txn.TxnID); !sameCommission(have, c) {
+	c := p.commission(txn.TxnID)
+	payouts, err := s.payouts.of(txn.ID)
+	if err != nil {
+		return err
+	}
+	if c != nil && len(payouts) > 0 {
+		c.Payout = payouts[0]
+	}
+	if !sameCommission(have, c) {
 		return badRow{where,
 			fmt.Sprintf("the facts make the commission %+v, the row says %+v", c, have)}
 	}

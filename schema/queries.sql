@@ -56,18 +56,20 @@ SELECT seq, at, code, kind, partner
  ORDER BY seq;
 
 -- name: contact
-SELECT name, email, vpa
+SELECT name, email, vpa, account, ifsc
   FROM contacts
  WHERE partner = ?;
 
 -- name: write-contact
 -- NULL leaves a field as it is.
-INSERT INTO contacts (partner, name, email, vpa)
-VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''))
+INSERT INTO contacts (partner, name, email, vpa, account, ifsc)
+VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), coalesce(?6, ''))
     ON CONFLICT DO UPDATE
-   SET name  = coalesce(?2, name),
-       email = coalesce(?3, email),
-       vpa   = coalesce(?4, vpa);
+   SET name    = coalesce(?2, name),
+       email   = coalesce(?3, email),
+       vpa     = coalesce(?4, vpa),
+       account = coalesce(?5, account),
+       ifsc    = coalesce(?6, ifsc);
 
 -- Keys of the API.
 
@@ -367,7 +369,7 @@ DELETE FROM attributions
 
 -- name: commission
 SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, flat, program, paid_at,
-       due_at, blocks
+       due_at, blocks, payout
   FROM transactions
  WHERE id = ?
    AND commission IS NOT NULL;
@@ -376,7 +378,7 @@ SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, f
 
 -- name: entries
 -- The entries of one transaction.
-SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
+SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash, 0, ''
   FROM entries
  WHERE txn = ?1
    AND seq IN (SELECT ?1 + 1 UNION ALL SELECT seq FROM entries WHERE txn = ?1 AND seq <> txn + 1)
@@ -430,11 +432,137 @@ SELECT day, partner, clicks, payments, sales, refunds, commission, reversed
    AND day < ?
  ORDER BY day, partner;
 
+-- name: account-balance
+SELECT coalesce((SELECT balance FROM accounts WHERE name = ?), 0);
+
 -- name: earnings
 SELECT name, balance
   FROM accounts
- WHERE name <> 'expense'
+ WHERE name LIKE 'partner:%'
  ORDER BY name;
+
+-- Statements and their payouts.
+
+-- name: unpaid-commissions
+-- What statements may be about: of one partner, or of all.
+SELECT id, partner
+  FROM transactions
+ WHERE commission IS NOT NULL
+   AND payout = 0
+   AND void = 0
+   AND (?1 = '' OR partner = ?1);
+
+-- name: transactions-booked-since
+-- The payments that gave a partner something, or took it, since a place of the chain.
+SELECT DISTINCT txn
+  FROM entries
+ WHERE seq > ?
+   AND partner = ?
+   AND txn IS NOT NULL;
+
+-- name: taken-since
+-- What a partner's balance lost or won since a place of the chain, apart from commissions not yet paid.
+SELECT coalesce(sum(CASE WHEN e.credit = 'partner:' || ?2 THEN e.amount ELSE -e.amount END), 0)
+  FROM entries e
+  LEFT JOIN transactions t ON t.id = e.txn
+ WHERE e.seq > ?1
+   AND e.partner = ?2
+   AND (e.txn IS NULL OR t.payout <> 0);
+
+-- name: newest-statement
+SELECT coalesce(max(id), 0)
+  FROM statements;
+
+-- name: statement
+SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
+  FROM statements
+ WHERE id = ?;
+
+-- name: statement-in-force
+-- The newest of a partner that was neither declined nor replaced.
+SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
+  FROM statements s
+ WHERE partner = ?
+   AND (SELECT step FROM standings n WHERE n.statement = s.id) NOT IN ('declined', 'replaced')
+ ORDER BY id DESC
+ LIMIT 1;
+
+-- name: statements
+SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
+  FROM statements
+ WHERE at >= ?
+   AND at < ?
+ ORDER BY id;
+
+-- name: statement-lines
+SELECT kind, txn_id, amount, due_at, blocks
+  FROM statement_lines
+ WHERE statement = ?
+ ORDER BY seq;
+
+-- name: steps
+SELECT seq, at, statement, step, way, utr, reason
+  FROM steps
+ WHERE statement = ?
+ ORDER BY seq;
+
+-- name: paid-under
+-- Which payout was paid under a bank's reference.
+SELECT statement
+  FROM steps
+ WHERE step = 'paid'
+   AND utr = ?
+ ORDER BY seq DESC
+ LIMIT 1;
+
+-- name: entries-of-partner
+-- What the hash of each covers, and of a payout's which it is.
+SELECT e.seq, e.at, e.kind, e.debit, e.credit, e.amount, e.currency, coalesce(e.txn, 0), e.txn_id, e.partner,
+       coalesce(s.statement, 0), coalesce(s.utr, '')
+  FROM entries e
+  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = e.seq - 1
+ WHERE e.partner = ?
+   AND e.seq > ?
+   AND e.seq < ?
+ ORDER BY e.seq;
+
+-- name: partner-chain-at
+-- Where a partner's chain ended before a place of the whole chain.
+SELECT partner_hash
+  FROM entries
+ WHERE partner = ?
+   AND seq < ?
+ ORDER BY seq DESC
+ LIMIT 1;
+
+-- name: write-payouts
+-- Which payout paid each commission that a statement was to pay: the first that stands.
+UPDATE transactions
+   SET payout = coalesce((SELECT min(l.statement)
+                            FROM statement_lines l
+                            JOIN standings n ON n.statement = l.statement
+                           WHERE l.txn_id = transactions.txn_id
+                             AND l.kind = 'pays'
+                             AND n.step = 'paid'), 0)
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id IN (SELECT txn_id
+                    FROM statement_lines
+                   WHERE statement = ?
+                     AND kind = 'pays');
+
+-- name: insert-payout-file
+INSERT INTO payout_files (id, at, body)
+VALUES (?, ?, ?);
+
+-- name: newest-payout-file
+SELECT coalesce(max(id), 0)
+  FROM payout_files;
+
+-- name: payout-file
+SELECT body
+  FROM payout_files
+ WHERE id = ?;
 
 -- Questions to the gateway's API.
 
@@ -623,10 +751,10 @@ SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.pro
 -- name: all-commissions
 -- Where there is none, nothing may be said of it either.
 SELECT id, txn_id, partner, coalesce(commission, -1), reversed, void, currency, basis, rate_bps, flat,
-       program, paid_at, due_at, blocks
+       program, paid_at, due_at, blocks, payout
   FROM transactions
  WHERE commission IS NOT NULL
-    OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> ''
+    OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> '' OR payout
  ORDER BY id;
 
 -- name: all-candidates
@@ -659,6 +787,19 @@ SELECT e.txn, e.partner,
  WHERE e.seq <> e.txn + 1
  ORDER BY 1;
 
+-- name: all-payouts
+-- The payout that paid each commission.
+SELECT t.id, min(l.statement)
+  FROM standings n
+  JOIN statement_lines l ON l.statement = n.statement
+  JOIN transactions t ON t.txn_id = l.txn_id
+                     AND t.gateway = 'paytm'
+                     AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+ WHERE n.step = 'paid'
+   AND l.kind = 'pays'
+ GROUP BY t.id
+ ORDER BY t.id;
+
 -- name: clicks-that-count
 SELECT at, partner
   FROM clicks
@@ -685,10 +826,16 @@ SELECT count(*)
                       AND n.unusable = '');
 
 -- name: stray-entries
+-- Those of payouts have none: the walk along the chain looks at them.
 SELECT count(*)
   FROM entries e
- WHERE kind IN ('earn', 'reverse')
+ WHERE txn IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = e.txn AND t.txn_id = e.txn_id);
+
+-- name: stray-lines
+SELECT count(*)
+  FROM statement_lines l
+ WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = l.txn_id);
 
 -- name: stray-openings
 SELECT count(*)
@@ -765,7 +912,7 @@ SELECT t.txn_id, a.basis, a.value, a.partner, a.verdict, a.counts
 
 -- name: export-commissions
 SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, flat, program, paid_at,
-       due_at, blocks
+       due_at, blocks, payout
   FROM transactions
  WHERE paid_at >= ?
    AND paid_at < ?
@@ -773,11 +920,14 @@ SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, f
  ORDER BY paid_at, txn_id;
 
 -- name: export-ledger
-SELECT seq, at, kind, debit, credit, amount, currency, txn_id, partner, hash
-  FROM entries
- WHERE at >= ?
-   AND at < ?
- ORDER BY seq;
+-- An entry of a payout follows the step that it books.
+SELECT e.seq, e.at, e.kind, e.debit, e.credit, e.amount, e.currency, e.txn_id, e.partner, e.hash,
+       coalesce(s.statement, 0), coalesce(s.utr, '')
+  FROM entries e
+  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = e.seq - 1
+ WHERE e.at >= ?
+   AND e.at < ?
+ ORDER BY e.seq;
 
 -- Messages for the shop.
 

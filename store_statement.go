@@ -1,0 +1,681 @@
+package main
+
+// The store's acts on statements and payouts. Money leaves in four steps, each of them one transaction:
+// a draft closes the partner's account, a person approves it, the payout is sent (a file for the bank, a
+// QR on the screen), and a person says what became of it. Only the last moves the ledger. Whatever
+// happens in between, the newest step says what may have left and what can't have.
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Statement is a partner's account closed at one place of the chain, and how its payout stands. Amounts
+// are paise.
+type Statement struct {
+	Seq     int64
+	At      time.Time
+	ID      int64 // of the statement and of its payout
+	Partner string
+	Follows int64 // the partner's statement before it, 0 for the first
+	Opening int64
+	Closing int64
+	Held    int64 // what of the closing balance can't be paid yet
+	Payable int64
+	Minimum int64 // less than this is carried forward
+	Steps   []Step
+	From    time.Time // when the one before was drafted; zero for the first
+	FromSeq int64     // its place in the chain
+}
+
+// Step is what a person did with a statement or its payout, or said about it.
+type Step struct {
+	Seq       int64
+	At        time.Time
+	Statement int64
+	Step      string // approved, held, declined, replaced, sent, paid, failed, reversed
+	Way       string // how it was sent: file 3, qr
+	UTR       string // the bank's reference of a payment
+	Reason    string
+}
+
+// Line is a commission that a statement pays, or leaves out because it is held.
+type Line struct {
+	Kind   string // pays, held
+	TxnID  string
+	Amount int64 // what of the commission is not taken back
+	DueAt  time.Time
+	Blocks string
+}
+
+// State is the newest step, or what a statement begins as: a draft, or carried when there is too little
+// to pay.
+func (s *Statement) State() string {
+	switch {
+	case len(s.Steps) > 0:
+		return s.Steps[len(s.Steps)-1].Step
+	case s.Payable == 0 || s.Payable < s.Minimum:
+		return "carried"
+	}
+	return "draft"
+}
+
+// lawful says from which states a step can be taken. A payout that was thought to have failed may turn
+// out to be paid.
+var lawful = map[string][]string{
+	"approved": {"draft", "held"},
+	"held":     {"draft", "approved"},
+	"declined": {"draft", "held", "approved"},
+	"replaced": {"draft", "approved"},
+	"sent":     {"approved"},
+	"paid":     {"approved", "sent", "failed"},
+	"failed":   {"sent"},
+	"reversed": {"paid"},
+}
+
+func (s *Statement) allows(step string) bool { return slices.Contains(lawful[step], s.State()) }
+
+// isOpen reports whether somebody has still to do something about it.
+func (s *Statement) isOpen() bool {
+	return slices.Contains([]string{"draft", "approved", "held", "sent"}, s.State())
+}
+
+func (s *Statement) last() Step {
+	if len(s.Steps) == 0 {
+		return Step{}
+	}
+	return s.Steps[len(s.Steps)-1]
+}
+
+// accountOf is a partner's account in the ledger.
+func accountOf(partner string) string { return "partner:" + partner }
+
+// refusedStep says why a statement or a payout can't become what was asked.
+type refusedStep struct{ text string }
+
+func (e refusedStep) Error() string { return e.text }
+
+// Drafted is what drafting came to for one partner: the statement, or why there is none.
+type Drafted struct {
+	Partner   string
+	Statement *Statement
+	Why       string
+}
+
+// DraftStatements closes the accounts of one partner, or of all for "", each in a transaction of its
+// own. Payable amounts below minimum are carried forward. Partners about whom there is nothing new are
+// left out.
+func (s *Store) DraftStatements(ctx context.Context, partner string, minimum int64) ([]Drafted, error) {
+	// The commissions are found on a snapshot, because finding them reads every payment. Each is looked
+	// at again in the transaction that closes the account, and what was booked since the snapshot too.
+	unpaid := map[string][]int64{}
+	var since int64
+	if err := s.read(ctx, func(r rows) error {
+		var end head
+		if err := r.one(q("head"), nil, &since, &end.hash, &end.terms); err != nil {
+			return err
+		}
+		terms, err := r.loadTerms()
+		if err != nil {
+			return err
+		}
+		for code := range terms.partners {
+			if partner == "" || partner == code {
+				unpaid[code] = nil
+			}
+		}
+		return r.each(q("unpaid-commissions"), args{partner}, func(scan func(...any) error) error {
+			var id int64
+			var code string
+			err := scan(&id, &code)
+			unpaid[code] = append(unpaid[code], id)
+			return err
+		})
+	}); err != nil {
+		return nil, err
+	}
+	if _, ok := unpaid[partner]; partner != "" && !ok {
+		return nil, errNotFound
+	}
+	var list []Drafted
+	for _, code := range slices.Sorted(maps.Keys(unpaid)) {
+		var d Drafted
+		if err := s.write(ctx, s.payments, func(t *tx) (err error) {
+			d, err = t.draft(code, unpaid[code], since, minimum)
+			return err
+		}); err != nil {
+			return list, err
+		}
+		if d.Statement != nil || d.Why != "" {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// draft closes one partner's account. unpaid are the payments with commissions of the partner that were
+// unpaid at a place of the chain; more may be since.
+func (t *tx) draft(partner string, unpaid []int64, since, minimum int64) (Drafted, error) {
+	d := Drafted{Partner: partner}
+	before, err := t.statementInForce(partner)
+	if err != nil {
+		return d, err
+	}
+	lines, err := t.linesOf(partner, unpaid, since)
+	if err != nil {
+		return d, err
+	}
+	now := &Statement{At: t.now, Partner: partner, Minimum: minimum}
+	if now.Closing, err = t.balance(accountOf(partner)); err != nil {
+		return d, err
+	}
+	for _, l := range lines {
+		if l.Kind == "held" {
+			now.Held += l.Amount
+		}
+	}
+	now.Payable = max(0, now.Closing-now.Held)
+	var withdrawn *Statement
+	if before != nil && before.isOpen() {
+		if d.Why, err = t.makeWay(before, now, lines); err != nil || d.Why != "" {
+			return d, err
+		}
+		withdrawn = before
+		if before, err = t.statementInForce(partner); err != nil {
+			return d, err
+		}
+	}
+	if before != nil {
+		now.Follows, now.Opening, now.From, now.FromSeq = before.ID, before.Closing, before.At, before.Seq
+	}
+	if now.Closing == now.Opening && now.State() == "carried" {
+		if withdrawn != nil {
+			d.Why = fmt.Sprintf("statement %d is withdrawn and nothing is payable now", withdrawn.ID)
+		}
+		return d, nil
+	}
+	d.Statement = now
+	return d, t.bookStatement(now, lines)
+}
+
+// makeWay ends an open statement so that a new one can follow. It says why not when the open one still
+// stands.
+func (t *tx) makeWay(open, now *Statement, lines []Line) (why string, err error) {
+	switch open.State() {
+	case "held":
+		return fmt.Sprintf("statement %d is on hold: approve or decline it first", open.ID), nil
+	case "sent":
+		return fmt.Sprintf("payout %d is on its way: say hissa payout paid or failed first", open.ID), nil
+	}
+	stopped, err := t.stopped(open)
+	if err != nil {
+		return "", err
+	}
+	if open.State() == "approved" && stopped == "" {
+		return fmt.Sprintf("payout %d is approved and waits to be paid", open.ID), nil
+	}
+	old, err := t.lines(open.ID)
+	if err != nil {
+		return "", err
+	}
+	if stopped == "" && slices.Equal(old, lines) && open.Closing == now.Closing && open.Minimum == now.Minimum {
+		return fmt.Sprintf("statement %d says the same already", open.ID), nil
+	}
+	return "", t.step(open, Step{Step: "replaced", Reason: stopped})
+}
+
+// linesOf lists what of a partner's unpaid commissions is due and what is held, by time of payment.
+func (t *tx) linesOf(partner string, unpaid []int64, since int64) ([]Line, error) {
+	ids := slices.Clone(unpaid)
+	err := t.each(q("transactions-booked-since"), args{since, partner}, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	var lines []Line
+	paidAt := map[string]time.Time{}
+	for _, id := range slices.Compact(ids) {
+		c, err := t.commission(id)
+		if err != nil {
+			return nil, err
+		}
+		if c == nil || c.Partner != partner {
+			continue
+		}
+		state, _ := c.State(t.now)
+		l := Line{Kind: map[string]string{"due": "pays", "held": "held"}[state],
+			TxnID: c.TxnID, Amount: c.net(), DueAt: c.DueAt, Blocks: strings.Join(c.Blocks, " ")}
+		if l.Kind == "" || l.Kind == "held" && l.Amount == 0 {
+			continue
+		}
+		lines = append(lines, l)
+		paidAt[l.TxnID] = c.PaidAt
+	}
+	slices.SortFunc(lines, func(a, b Line) int {
+		return cmp.Or(paidAt[a.TxnID].Compare(paidAt[b.TxnID]), cmp.Compare(a.TxnID, b.TxnID))
+	})
+	return lines, nil
+}
+
+func (t *tx) bookStatement(s *Statement, lines []Line) (err error) {
+	if err := t.needSigningKey(); err != nil {
+		return err
+	}
+	if err := t.one(q("newest-statement"), nil, &s.ID); err != nil {
+		return err
+	}
+	s.ID++
+	s.Seq, err = t.book("statements",
+		t.now, s.ID, s.Partner, s.Follows, s.Opening, s.Closing, s.Held, s.Payable, s.Minimum)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		_, err := t.book("statement_lines", t.now, s.ID, l.Kind, l.TxnID, l.Amount, l.DueAt, l.Blocks)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopped says why a payout must not be sent any more: something it covers was blocked, taken back or
+// paid since it was drafted, or the partner's balance has fallen. "" when nothing was.
+func (t *tx) stopped(s *Statement) (string, error) {
+	lines, err := t.lines(s.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, l := range lines {
+		if l.Kind != "pays" {
+			continue
+		}
+		txn, err := t.transaction(l.TxnID)
+		if err != nil {
+			return "", err
+		}
+		c, err := t.commission(txn.ID)
+		if err != nil {
+			return "", err
+		}
+		if c == nil {
+			return "the commission of " + l.TxnID + " is gone", nil
+		}
+		switch state, blocks := c.State(t.now); {
+		case state == "held":
+			return fmt.Sprintf("the commission of %s is held again (%s)", l.TxnID, strings.Join(blocks, " ")), nil
+		case state != "due":
+			return fmt.Sprintf("the commission of %s is %s by now", l.TxnID, state), nil
+		case c.net() != l.Amount:
+			return fmt.Sprintf("the commission of %s is %s by now, it was %s",
+				l.TxnID, rupees(c.net()), rupees(l.Amount)), nil
+		}
+	}
+	var moved int64
+	if err := t.one(q("taken-since"), args{s.Seq, s.Partner}, &moved); err != nil {
+		return "", err
+	}
+	if moved < 0 {
+		return rupees(-moved) + " of earlier payouts was taken back since", nil
+	}
+	return "", nil
+}
+
+// step books what became of a statement, if it may become that.
+func (t *tx) step(s *Statement, step Step) error {
+	if !s.allows(step.Step) {
+		return refusedStep{cannotBecome(s, step.Step)}
+	}
+	step.Statement, step.At = s.ID, t.now
+	seq, err := t.book("steps", t.now, s.ID, step.Step, step.Way, step.UTR, step.Reason)
+	if err != nil {
+		return err
+	}
+	step.Seq = seq
+	s.Steps = append(s.Steps, step)
+	switch partner := accountOf(s.Partner); step.Step {
+	case "paid":
+		err = t.entry("pay", partner, "bank", s.Payable, transaction{Currency: "INR"}, s.Partner)
+	case "reversed":
+		err = t.entry("reverse", "bank", partner, s.Payable, transaction{Currency: "INR"}, s.Partner)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.exec(q("write-payouts"), s.ID)
+}
+
+// cannotBecome says in words why a step can't be taken, and what can.
+func cannotBecome(s *Statement, step string) string {
+	state := s.State()
+	what := map[bool]string{true: "payout", false: "statement"}[slices.Contains(
+		[]string{"sent", "paid", "failed", "reversed"}, state)]
+	text := fmt.Sprintf("%s %d of %s is %s", what, s.ID, s.Partner, state)
+	if last := s.last(); last.UTR != "" {
+		text += ", UTR " + last.UTR
+	}
+	remedy := map[string]string{
+		"draft":    fmt.Sprintf("hissa statement approve %d comes first", s.ID),
+		"approved": fmt.Sprintf("hissa payout file, or hissa payout qr %d, comes first", s.ID),
+		"held":     fmt.Sprintf("hissa statement approve %d lets it go on", s.ID),
+		"carried":  "there is too little to pay, its balance opens the next",
+		"declined": "hissa statement draft makes a new one",
+		"replaced": "hissa statement list shows the one in its place",
+		"sent":     fmt.Sprintf("hissa payout paid %d -utr …, or failed, says what became of it", s.ID),
+		"paid":     fmt.Sprintf("hissa payout reversed %d, if the money came back", s.ID),
+		"failed":   "hissa statement draft makes a new one",
+		"reversed": "hissa statement draft makes a new one",
+	}[state]
+	return text + " and can't become " + step + ": " + remedy
+}
+
+// Approve, hold and decline: a person's word on a statement; errNotFound for an unknown one, refusedStep
+// when it can't become that.
+func (s *Store) JudgeStatement(ctx context.Context, id int64, step, reason string) (st *Statement, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) (err error) {
+		if st, err = t.statement(id); err != nil {
+			return err
+		}
+		if step == "approved" && st.allows(step) {
+			if err := t.refuseStopped(st); err != nil {
+				return err
+			}
+		}
+		return t.step(st, Step{Step: step, Reason: reason})
+	})
+	return st, err
+}
+
+func (t *tx) refuseStopped(s *Statement) error {
+	why, err := t.stopped(s)
+	if err == nil && why != "" {
+		err = refusedStep{fmt.Sprintf("statement %d must not be paid any more: %s. "+
+			"hissa statement draft -partner %s makes a new one", s.ID, why, s.Partner)}
+	}
+	return err
+}
+
+// SettlePayout books what a person says became of a payout. Saying the same again, word for word, changes
+// nothing: whoever was interrupted says it once more.
+func (s *Store) SettlePayout(ctx context.Context, id int64, step Step) (st *Statement, again bool, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) (err error) {
+		if st, err = t.statement(id); err != nil {
+			return err
+		}
+		last := st.last()
+		again = last.Step == step.Step && last.UTR == step.UTR && last.Reason == step.Reason
+		if again {
+			return nil
+		}
+		if step.Step == "paid" {
+			if err := t.refuseUTR(id, step.UTR); err != nil {
+				return err
+			}
+		}
+		return t.step(st, step)
+	})
+	return st, again, err
+}
+
+// refuseUTR keeps one bank transfer from paying two payouts.
+func (t *tx) refuseUTR(id int64, utr string) error {
+	var other int64
+	err := t.one(q("paid-under"), args{utr}, &other)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && other == id:
+		return nil
+	case err != nil:
+		return err
+	}
+	return refusedStep{fmt.Sprintf("UTR %s is that of payout %d already: look at the bank's statement again",
+		utr, other)}
+}
+
+// SendPayout notes that one payout is being sent by QR, before the QR is shown. again lets one be shown
+// that was shown before: the person says that nothing was paid by it.
+func (s *Store) SendPayout(ctx context.Context, id int64, again bool) (st *Statement, to Contact, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) (err error) {
+		if st, err = t.statement(id); err != nil {
+			return err
+		}
+		if to, err = t.contact(st.Partner); err != nil {
+			return err
+		}
+		if to.VPA == "" {
+			return refusedStep{fmt.Sprintf("%s has no UPI id: hissa partner set %s -vpa …", st.Partner, st.Partner)}
+		}
+		last := st.last()
+		if last.Step == "sent" && last.Way == "qr" {
+			if again {
+				return nil
+			}
+			return refusedStep{fmt.Sprintf("the QR of payout %d was shown on %s: if it was paid, hissa payout paid %d "+
+				"-utr …; if surely not, hissa payout qr %d -again", id, clock(last.At), id, id)}
+		}
+		if st.allows("sent") {
+			if err := t.refuseStopped(st); err != nil {
+				return err
+			}
+		}
+		return t.step(st, Step{Step: "sent", Way: "qr"})
+	})
+	return st, to, err
+}
+
+// Payable is an approved payout with where it goes.
+type Payable struct {
+	*Statement
+	To Contact
+}
+
+// LeftOut is a payout that did not go into the bank's file.
+type LeftOut struct {
+	*Statement
+	Why string
+}
+
+// SendFile makes a file for the bank of all approved payouts that can go into one, and notes them as sent
+// in the same transaction. layOut writes it. The file is kept: see PayoutFile. number is 0 when no payout
+// can go.
+func (s *Store) SendFile(
+	ctx context.Context, layOut func(at time.Time, list []Payable) ([]byte, error),
+) (number int64, body []byte, left []LeftOut, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		number, body, left = 0, nil, nil
+		ready, err := t.approved(&left)
+		if err != nil || len(ready) == 0 {
+			return err
+		}
+		if err := t.one(q("newest-payout-file"), nil, &number); err != nil {
+			return err
+		}
+		number++
+		if body, err = layOut(t.now, ready); err != nil {
+			return err
+		}
+		for _, p := range ready {
+			if err := t.step(p.Statement, Step{Step: "sent", Way: fmt.Sprintf("file %d", number)}); err != nil {
+				return err
+			}
+		}
+		return t.exec(q("insert-payout-file"), number, t.now.UnixMilli(), body)
+	})
+	return number, body, left, err
+}
+
+// approved lists the payouts that can go into a file, and adds those that can't to left.
+func (t *tx) approved(left *[]LeftOut) ([]Payable, error) {
+	all, err := t.statements(Span{})
+	if err != nil {
+		return nil, err
+	}
+	var ready []Payable
+	for _, s := range all {
+		if s.State() != "approved" {
+			continue
+		}
+		to, err := t.contact(s.Partner)
+		if err != nil {
+			return nil, err
+		}
+		why, err := t.stopped(s)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case why != "":
+			why += fmt.Sprintf("; hissa statement draft -partner %s makes a new statement", s.Partner)
+		case to.Account == "" || to.IFSC == "":
+			why = fmt.Sprintf("no bank account: hissa partner set %s -account … -ifsc …, or hissa payout qr %d",
+				s.Partner, s.ID)
+		case bankText(to.Name) == "":
+			why = fmt.Sprintf("no name in letters that a bank takes: hissa partner set %s -name …", s.Partner)
+		}
+		if why != "" {
+			*left = append(*left, LeftOut{s, why})
+			continue
+		}
+		ready = append(ready, Payable{s, to})
+	}
+	return ready, nil
+}
+
+// PayoutFile returns a file as it was made for the bank; errNotFound when there is none of this number.
+func (s *Store) PayoutFile(ctx context.Context, number int64) (body []byte, err error) {
+	err = s.read(ctx, func(r rows) error {
+		err := r.one(q("payout-file"), args{number}, &body)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = errNotFound
+		}
+		return err
+	})
+	return body, err
+}
+
+// statement reads one with its steps; errNotFound for an unknown id.
+func (r rows) statement(id int64) (*Statement, error) {
+	return r.oneStatement(q("statement"), id)
+}
+
+// statementInForce is the newest of a partner that counts, nil without one.
+func (r rows) statementInForce(partner string) (*Statement, error) {
+	s, err := r.oneStatement(q("statement-in-force"), partner)
+	if errors.Is(err, errNotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
+func (r rows) oneStatement(query string, which any) (*Statement, error) {
+	list, err := r.statementsOf(query, args{which})
+	if err == nil && len(list) == 0 {
+		err = errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := list[0]
+	if s.Follows == 0 {
+		return s, nil
+	}
+	before, err := r.statementsOf(q("statement"), args{s.Follows})
+	if err == nil && len(before) > 0 {
+		s.From, s.FromSeq = before[0].At, before[0].Seq
+	}
+	return s, err
+}
+
+// statements lists those drafted in a stretch of time, with their steps, by id.
+func (r rows) statements(span Span) ([]*Statement, error) {
+	from, to := span.millis()
+	return r.statementsOf(q("statements"), args{from, to})
+}
+
+func (r rows) statementsOf(query string, a args) (list []*Statement, err error) {
+	err = r.each(query, a, func(scan func(...any) error) error {
+		var s Statement
+		var at int64
+		err := scan(&s.Seq, &at, &s.ID, &s.Partner, &s.Follows, &s.Opening, &s.Closing, &s.Held,
+			&s.Payable, &s.Minimum)
+		s.At = fromMillis(&at)
+		list = append(list, &s)
+		return err
+	})
+	for _, s := range list {
+		err = cmp.Or(err, r.each(q("steps"), args{s.ID}, func(scan func(...any) error) error {
+			var p Step
+			var at int64
+			err := scan(&p.Seq, &at, &p.Statement, &p.Step, &p.Way, &p.UTR, &p.Reason)
+			p.At = fromMillis(&at)
+			s.Steps = append(s.Steps, p)
+			return err
+		}))
+	}
+	return list, err
+}
+
+func (r rows) lines(statement int64) (list []Line, err error) {
+	err = r.each(q("statement-lines"), args{statement}, func(scan func(...any) error) error {
+		var l Line
+		var due int64
+		err := scan(&l.Kind, &l.TxnID, &l.Amount, &due, &l.Blocks)
+		l.DueAt = fromMillis(&due)
+		list = append(list, l)
+		return err
+	})
+	return list, err
+}
+
+// signingKeyName is the setting that holds the seed of the key that signs statements.
+const signingKeyName = "statement_key"
+
+// needSigningKey makes the key that signs statements when there is none yet.
+func (t *tx) needSigningKey() error {
+	var have string
+	err := t.one(q("setting"), args{signingKeyName}, &have)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	if _, err := rand.Read(seed); err != nil {
+		return err
+	}
+	return t.exec(q("insert-setting"), signingKeyName, hex.EncodeToString(seed))
+}
+
+// signingKey is the key that signs statements; errNotFound before the first was drafted.
+func (r rows) signingKey() (ed25519.PrivateKey, error) {
+	var text string
+	err := r.one(q("setting"), args{signingKeyName}, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	seed, err := hex.DecodeString(text)
+	if err == nil && len(seed) != ed25519.SeedSize {
+		err = errors.New("the key that signs statements is damaged in the database")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
