@@ -570,10 +570,10 @@ var exportCommand = command{
 	short: "the books, one row a line",
 	long: `
 KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions,
-ledger, days, statements or payouts. Amounts are rupees with two decimals, rates like "10%", times RFC 3339 in UTC.
--from and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to is not. They go by
-payment time; for ledger by entry time, for clicks, orders, notifications, statements and payouts
-(by when they were drafted) by their own.
+ledger, days, statements or payouts. Amounts are rupees with two decimals, rates like "10%", times
+RFC 3339 in UTC. -from and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to
+is not. They go by payment time; for ledger by entry time, for clicks, orders and notifications by
+their own, for statements and payouts by when they were drafted.
 
 days are totals, a row for each day in India and partner ("" for payments that nobody brought):
 clicks of that day that count, and the payments made on it, with what became of them since.

@@ -32,14 +32,14 @@ payout failed ID -reason TEXT
 payout reversed ID -reason TEXT
 
 Hissa moves no money. A payout has the id of its statement. file writes one CSV for your bank's bulk
-upload, in the columns of the configuration, of every approved payout whose partner has a bank account,
-and notes them as sent; file N writes file N once more, byte for byte, if it was lost. qr shows one
-payout as a QR for your UPI app, with UPI id, amount and note to copy below it.
+upload, in the columns of the configuration, of every approved payout whose partner has a bank
+account, and notes them as sent; file N writes file N once more, byte for byte, if it was lost. qr
+shows one payout as a QR for your UPI app, with UPI id, amount and note to copy below it.
 
 Once a payout is sent, Hissa does not know whether the money left: say paid with the reference (UTR)
 that the bank shows, or failed when surely nothing left. Only paid moves the ledger. reversed is for
-money that was paid and came back. After failed or reversed the commissions are owed as before and the
-next statement pays them. A payout can be paid once, and one UTR pays one payout.
+money that was paid and came back. After failed or reversed the commissions are owed as before and
+the next statement pays them. A payout can be paid once, and one UTR pays one payout.
 
 Example:  hissa payout file > upload.csv`,
 	run: func(c *call) error {

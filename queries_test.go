@@ -97,7 +97,7 @@ func TestEveryQueryFitsTheSchema(t *testing.T) {
 			"transactions-by-order", "transactions-paid-between", "export-transactions"},
 		{"notifications", "export-notifications"},
 		{"commission", "export-commissions"},
-		{"entries", "export-ledger"},
+		{"statement", "statement-in-force", "statements"},
 		{"txnids-paid-since", "txnids-of-customer", "txnids-naming-code"},
 	} {
 		columns, _, _ := strings.Cut(queries[alike[0]], "\n  FROM ")

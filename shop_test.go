@@ -228,11 +228,14 @@ func (s *Story) earned(now time.Time) string {
 }
 
 // balance is what the ledger owes a partner.
-func (b *books) balance(partner string) int64 {
+func (b *books) balance(partner string) int64 { return b.account("partner:" + partner) }
+
+// account is what a ledger account comes to.
+func (b *books) account(name string) int64 {
 	b.Helper()
 	var balance int64
 	if err := b.read(b.ctx(), func(r rows) error {
-		return r.one("SELECT coalesce(sum(balance), 0) FROM accounts WHERE name = ?", args{"partner:" + partner}, &balance)
+		return r.one("SELECT coalesce(sum(balance), 0) FROM accounts WHERE name = ?", args{name}, &balance)
 	}); err != nil {
 		b.Fatal(err)
 	}

@@ -30,13 +30,15 @@ statement hold ID -reason TEXT
 statement decline ID -reason TEXT
 statement key
 
-A draft closes a partner's account as it is now. It has the balance it opens with, every entry of the
-ledger since the statement before, the balance it closes with, what of that is still held and until
-when, and the commissions that its payout covers: those due and not yet paid. What comes later falls
-into the next statement. A balance below [payout] minimum, or below nothing, is carried forward.
-Drafting again replaces drafts that have changed. Nobody is paid before you approve; then see
-hissa payout. A statement on hold waits until you approve or decline it; one that was declined closes
-nothing. An approved payout of which something is blocked or taken back can't be paid: draft again.
+A draft closes a partner's account as it is now. It has the balance it opens with, every entry of
+the ledger since the statement before, the balance it closes with, what of that is still held and
+until when, and the commissions that its payout covers: those due and not yet paid. What comes later
+falls into the next statement. A balance below [payout] minimum, or below nothing, is carried
+forward. Drafting again replaces drafts that have changed.
+
+Nobody is paid before you approve; then see hissa payout. A statement on hold waits until you
+approve or decline it; one that was declined closes nothing. An approved payout of which something
+is blocked or taken back can't be paid any more: draft again.
 
 -format csv is for a spreadsheet; signed is a file that your partner checks without you: hissa
 verify-statement. statement key prints the key that it is signed with. Dates are IST.

@@ -236,8 +236,34 @@ func (t *tx) makeWay(open, now *Statement, lines []Line) (why string, err error)
 
 // linesOf lists what of a partner's unpaid commissions is due and what is held, by time of payment.
 func (t *tx) linesOf(partner string, unpaid []int64, since int64) ([]Line, error) {
-	ids := slices.Clone(unpaid)
-	err := t.each(q("transactions-booked-since"), args{since, partner}, func(scan func(...any) error) error {
+	commissions, err := t.unpaidOf(partner, unpaid, since)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(commissions, func(a, b Commission) int {
+		return cmp.Or(a.PaidAt.Compare(b.PaidAt), cmp.Compare(a.TxnID, b.TxnID))
+	})
+	var lines []Line
+	for _, c := range commissions {
+		l := Line{TxnID: c.TxnID, Amount: c.net(), DueAt: c.DueAt, Blocks: strings.Join(c.Blocks, " ")}
+		switch state, _ := c.State(t.now); {
+		case state == "due":
+			l.Kind = "pays"
+		case state == "held" && l.Amount > 0:
+			l.Kind = "held"
+		default:
+			continue
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+// unpaidOf reads a partner's unpaid commissions: those of the payments named, and of those that the ledger
+// was told something of since a place of the chain.
+func (t *tx) unpaidOf(partner string, ids []int64, since int64) (list []Commission, err error) {
+	ids = slices.Clone(ids)
+	err = t.each(q("transactions-booked-since"), args{since, partner}, func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)
 		ids = append(ids, id)
@@ -247,29 +273,16 @@ func (t *tx) linesOf(partner string, unpaid []int64, since int64) ([]Line, error
 		return nil, err
 	}
 	slices.Sort(ids)
-	var lines []Line
-	paidAt := map[string]time.Time{}
 	for _, id := range slices.Compact(ids) {
 		c, err := t.commission(id)
 		if err != nil {
 			return nil, err
 		}
-		if c == nil || c.Partner != partner {
-			continue
+		if c != nil && c.Partner == partner && c.Payout == 0 {
+			list = append(list, *c)
 		}
-		state, _ := c.State(t.now)
-		l := Line{Kind: map[string]string{"due": "pays", "held": "held"}[state],
-			TxnID: c.TxnID, Amount: c.net(), DueAt: c.DueAt, Blocks: strings.Join(c.Blocks, " ")}
-		if l.Kind == "" || l.Kind == "held" && l.Amount == 0 {
-			continue
-		}
-		lines = append(lines, l)
-		paidAt[l.TxnID] = c.PaidAt
 	}
-	slices.SortFunc(lines, func(a, b Line) int {
-		return cmp.Or(paidAt[a.TxnID].Compare(paidAt[b.TxnID]), cmp.Compare(a.TxnID, b.TxnID))
-	})
-	return lines, nil
+	return list, nil
 }
 
 func (t *tx) bookStatement(s *Statement, lines []Line) (err error) {
@@ -295,45 +308,67 @@ func (t *tx) bookStatement(s *Statement, lines []Line) (err error) {
 }
 
 // stopped says why a payout must not be sent any more: something it covers was blocked, taken back or
-// paid since it was drafted, or the partner's balance has fallen. "" when nothing was.
+// paid since it was drafted, or more of earlier payouts was taken back. "" when nothing was.
 func (t *tx) stopped(s *Statement) (string, error) {
 	lines, err := t.lines(s.ID)
 	if err != nil {
 		return "", err
 	}
+	ids, before := []int64{}, s.Closing // what was to be set off: the balance beside unpaid commissions
 	for _, l := range lines {
-		if l.Kind != "pays" {
-			continue
-		}
+		before -= l.Amount
 		txn, err := t.transaction(l.TxnID)
 		if err != nil {
 			return "", err
 		}
-		c, err := t.commission(txn.ID)
-		if err != nil {
-			return "", err
+		ids = append(ids, txn.ID)
+		if l.Kind != "pays" {
+			continue
 		}
-		if c == nil {
-			return "the commission of " + l.TxnID + " is gone", nil
-		}
-		switch state, blocks := c.State(t.now); {
-		case state == "held":
-			return fmt.Sprintf("the commission of %s is held again (%s)", l.TxnID, strings.Join(blocks, " ")), nil
-		case state != "due":
-			return fmt.Sprintf("the commission of %s is %s by now", l.TxnID, state), nil
-		case c.net() != l.Amount:
-			return fmt.Sprintf("the commission of %s is %s by now, it was %s",
-				l.TxnID, rupees(c.net()), rupees(l.Amount)), nil
+		if why, err := t.changed(txn.ID, l); err != nil || why != "" {
+			return why, err
 		}
 	}
-	var moved int64
-	if err := t.one(q("taken-since"), args{s.Seq, s.Partner}, &moved); err != nil {
+	now, err := t.setOff(s.Partner, ids, s.Seq)
+	if err == nil && now < before {
+		return rupees(before-now) + " of earlier payouts was taken back since", nil
+	}
+	return "", err
+}
+
+// changed says how a commission differs from what a statement is to pay of it.
+func (t *tx) changed(id int64, l Line) (string, error) {
+	c, err := t.commission(id)
+	switch {
+	case err != nil:
 		return "", err
+	case c == nil:
+		return "the commission of " + l.TxnID + " is gone", nil
 	}
-	if moved < 0 {
-		return rupees(-moved) + " of earlier payouts was taken back since", nil
+	switch state, blocks := c.State(t.now); {
+	case state == "held":
+		return fmt.Sprintf("the commission of %s is held again (%s)", l.TxnID, strings.Join(blocks, " ")), nil
+	case state != "due":
+		return fmt.Sprintf("the commission of %s is %s by now", l.TxnID, state), nil
+	case c.net() != l.Amount:
+		return fmt.Sprintf("the commission of %s is %s by now, it was %s",
+			l.TxnID, rupees(c.net()), rupees(l.Amount)), nil
 	}
 	return "", nil
+}
+
+// setOff is a partner's balance beside unpaid commissions: what earlier payouts paid too little, or, below
+// nothing, too much. Unpaid commissions are looked for in ids and in what was booked since.
+func (t *tx) setOff(partner string, ids []int64, since int64) (int64, error) {
+	commissions, err := t.unpaidOf(partner, ids, since)
+	if err != nil {
+		return 0, err
+	}
+	left, err := t.balance(accountOf(partner))
+	for _, c := range commissions {
+		left -= c.net()
+	}
+	return left, err
 }
 
 // step books what became of a statement, if it may become that.

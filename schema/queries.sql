@@ -460,15 +460,6 @@ SELECT DISTINCT txn
    AND partner = ?
    AND txn IS NOT NULL;
 
--- name: taken-since
--- What a partner's balance lost or won since a place of the chain, apart from commissions not yet paid.
-SELECT coalesce(sum(CASE WHEN e.credit = 'partner:' || ?2 THEN e.amount ELSE -e.amount END), 0)
-  FROM entries e
-  LEFT JOIN transactions t ON t.id = e.txn
- WHERE e.seq > ?1
-   AND e.partner = ?2
-   AND (e.txn IS NULL OR t.payout <> 0);
-
 -- name: newest-statement
 SELECT coalesce(max(id), 0)
   FROM statements;
