@@ -76,6 +76,10 @@ func TestConfigDefaults(t *testing.T) {
 	want.Attribution.Precedence = []string{"promo", "click", "reference", "customer"}
 	want.Commission.RateBPS = 1000
 	want.Commission.Hold = 14 * 24 * time.Hour
+	for _, text := range bankColumns {
+		heading, cell, _ := strings.Cut(text, "=")
+		want.Payout.Columns = append(want.Payout.Columns, payoutColumn{heading, cell})
+	}
 	want.Reconcile.Daily = true
 	want.Replica.Ack, want.Replica.Away = "local", "refuse"
 	got, faults := parseConfig("hissa.toml", []byte(leastConfig), "/etc/hissa", false)
@@ -125,6 +129,11 @@ func TestConfigValues(t *testing.T) {
 			func(c *Config) any { return c.Paytm.APIURL }, "https://secure.paytmpayments.com"},
 		{"paytm", `api_url = "http://127.0.0.1:9000/v/"`,
 			func(c *Config) any { return c.Paytm.APIURL }, "http://127.0.0.1:9000/v"},
+		{"payout", `minimum = "500.00"`, func(c *Config) any { return c.Payout.Minimum }, "50000"},
+		{"payout", `account = "00012345"`, func(c *Config) any { return c.Payout.Account }, "00012345"},
+		{"payout", `columns = ["Beneficiary Name = {name}", "Amount={amount}", "Mode=NEFT", "Spare="]`,
+			func(c *Config) any { return c.Payout.Columns },
+			"[{Beneficiary Name {name}} {Amount {amount}} {Mode NEFT} {Spare }]"},
 		{"paytm", `confirm = false`, func(c *Config) any { return c.Paytm.Confirm }, "false"},
 		{"paytm", `api_url = "https://securegw.paytm.in"`,
 			func(c *Config) any { return c.Paytm.APIURL }, "https://securegw.paytm.in"},
@@ -510,6 +519,21 @@ func TestConfigFaultsTerms(t *testing.T) {
 			`11:7: replica.url: begins with "gs", s3:// and file:/// are understood`},
 		{"replica", `ack = "replica"`,
 			`11:7: replica.ack: "replica" needs a copy to wait for: set url, or write "local"`},
+		{"payout", `minimum = "-1"`,
+			`11:11: payout.minimum: "-1" is not an amount, write rupees above zero like "50.00"`},
+		{"payout", `account = "12 34"`,
+			`11:11: payout.account: "12 34" is not an account number, write 6 to 20 digits without blanks`},
+		{"payout", `columns = []`,
+			`11:11: payout.columns: is empty, name the bank's columns or leave it out`},
+		{"payout", `columns = ["AMOUNT"]`,
+			`11:12: payout.columns[0]: "AMOUNT" has no heading, write it like "AMOUNT={amount}"`},
+		{"payout", `columns = ["=1+1={amount}"]`,
+			`11:12: payout.columns[0]: "=1+1={amount}" has no heading, write it like "AMOUNT={amount}"`},
+		{"payout", `columns = ["+1={amount}"]`,
+			`11:12: payout.columns[0]: "+1" looks like a formula, begin it with a letter`},
+		{"payout", `columns = ["A={amount}", "B={iban}"]`,
+			`11:26: payout.columns[1]: "{iban}" is no field, write one of {account} {amount} {date} {date/} ` +
+				`{email} {from} {id} {ifsc} {name} {note} {partner}`},
 		{"alerts", `url = "http://pager.example/x"`,
 			`11:7: alerts.url: "http://pager.example/x" is http but alarms tell strangers what is ` +
 				`weak, write https:// (http is for 127.0.0.1 and localhost)`},

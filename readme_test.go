@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,7 +189,7 @@ func TestReadmeWords(t *testing.T) {
 		}
 	}
 	words := rowNames(t, "### What the words mean")
-	want := append([]string{"held", "due", "reversed", "period", "unconfirmed", "conflict", "dispute",
+	want := append([]string{"held", "due", "paid", "reversed", "period", "unconfirmed", "conflict", "dispute",
 		"merchant"}, resultNames...)
 	want = append(want, findMissing, findMismatched, findUnrefunded, findUnlisted, findUnreadable)
 	slices.Sort(words)
@@ -310,6 +311,67 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	if key.Mode().Perm() != 0o600 {
 		t.Errorf("the shop's key has the rights %v", key.Mode())
+	}
+}
+
+// The chapter about money out, said word for word in a shop where a commission is due: it ends paid, and
+// the accountant's sums are the ledger's.
+func TestReadmePaysPartners(t *testing.T) {
+	c := newChild(t)
+	config, err := os.ReadFile(c.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, c.config(), string(config)+blocks(t, "toml money")[0], 0o600)
+	store, err := openStore(filepath.Join(c.dir, "hissa.db"), StoreOptions{Environment: "staging", MID: c.paytm.MID()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &books{TB: t, Store: store}
+	b.setClock(func() time.Time { return noon })
+	promo := PartnerChange{Code: "ASHA", Promos: []string{"ASHA10"}}
+	if _, err := store.SetPartner(b.ctx(), promo); err != nil {
+		t.Fatal(err)
+	}
+	b.due("ASHA", "T1", 1_499_00)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("set -eu\nhissa() { HISSA_TEST_AS_COMMAND=1 %q \"$@\"; }\n"+
+		"shop() { hissa \"$@\" -config %q; }\n", os.Args[0], c.config())
+	command := exec.Command("sh", "-c", script+strings.Join(blocks(t, "sh money"), "\n"))
+	command.Dir = c.dir
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for _, text := range []string{
+		"statement 1 of ASHA, ₹149.90, is approved", "file 1: 1 payout, ₹149.90", "1   ASHA     ₹149.90  sent",
+		"payout 1 of ASHA, ₹149.90, is paid: it is in the ledger", "asha-1.statement is genuine: ",
+		"\nexpense                    149.90         0.00\n",
+	} {
+		if !strings.Contains("\n"+string(output), text) {
+			t.Errorf("the commands don't say %q:\n%s", text, output)
+		}
+	}
+	c.must("verify")
+}
+
+// The README tells of every state that a statement can have.
+func TestReadmeStates(t *testing.T) {
+	states := regexp.MustCompile("`([a-z]+)`")
+	told := map[string]bool{}
+	for line := range strings.Lines(section(t, "## Paying partners")) {
+		if first, _, is := strings.Cut(strings.TrimPrefix(line, "| "), " | "); is {
+			for _, m := range states.FindAllStringSubmatch(first, -1) {
+				told[m[1]] = true
+			}
+		}
+	}
+	for _, state := range append(slices.Collect(maps.Keys(lawful)), "draft", "carried") {
+		if !told[state] {
+			t.Errorf("the README does not say what %s means", state)
+		}
 	}
 }
 

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -222,4 +227,94 @@ func TestVerifyNoticesFalsePapers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A partner's files: genuine as they were written; changed in any byte, refused; and each has to open
+// where the one before it closed.
+func TestSignedStatements(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA")
+	b.due("ASHA", "D", 100000)
+	first := b.drafts("ASHA")[0]
+	b.settles(b.judges(first, "approved"), "paid", "UTR001")
+	b.due("ASHA", "E", 50000)
+	b.send(refund("D", "R", "succeeded", 30000))
+	second := b.drafts("ASHA")[0]
+	text := b.signed(first.ID)
+	for i := range text {
+		changed := bytes.Clone(text)
+		changed[i] ^= 1
+		s, err := parseStatement(changed)
+		if err == nil && s.key == "" {
+			t.Errorf("byte %d changed, and it is %+v", i, s)
+		}
+		if said, _, _ := bytes.Cut(text, []byte("\n")); err == nil && i < len(said) {
+			t.Errorf("byte %d, %q, was changed and nobody noticed", i, text[i])
+		}
+	}
+	// Signed anew by the shop's own key, but not what the ledger says.
+	for _, lie := range []struct{ from, to, want string }{
+		{`"closing":"100.00"`, `"closing":"900.00"`, "its entries come to"},
+		{`"payable":"100.00"`, `"payable":"900.00"`, "what is payable is not"},
+		{`"txn_id":"D","payout"`, `"txn_id":"X","payout"`, "do not follow each other"},
+		{`"amount":"100.00","currency"`, `"amount":"100.01","currency"`, "its entries come to"},
+		{`"shop"`, `"id":1,"shop"`, "is not written as Hissa writes"},
+	} {
+		said, _, _ := bytes.Cut(text, []byte("\n"))
+		forged := bytes.Replace(said, []byte(lie.from), []byte(lie.to), 1)
+		if bytes.Equal(forged, said) {
+			t.Errorf("there is no %s in %s", lie.from, said)
+		}
+		if _, err := parseStatement(b.resign(forged)); err == nil || !strings.Contains(err.Error(), lie.want) {
+			t.Errorf("with %s it is %v, want %q", lie.to, err, lie.want)
+		}
+	}
+	// Of two genuine files, one of an older history.
+	s1, err1 := parseStatement(text)
+	s2, err2 := parseStatement(b.signed(second.ID))
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := &call{stdout: &out, stderr: &out}
+	if err := c.sayVerified([]*signedStatement{s1, s2}, true); err != nil {
+		t.Error(err)
+	}
+	s1.ChainAfter = s1.ChainBefore
+	if err := c.sayVerified([]*signedStatement{s1, s2}, true); err == nil {
+		t.Error("a statement that opens in another history is genuine")
+	}
+}
+
+// signed is a statement as a signed file.
+func (b *books) signed(id int64) []byte {
+	b.Helper()
+	told, err := b.Tell(b.ctx(), id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := told.sign(&file, "https://go.shop.in"); err != nil {
+		b.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// resign signs any text with the shop's key.
+func (b *books) resign(said []byte) []byte {
+	b.Helper()
+	var key ed25519.PrivateKey
+	if err := b.read(b.ctx(), func(r rows) (err error) {
+		key, err = r.signingKey()
+		return err
+	}); err != nil {
+		b.Fatal(err)
+	}
+	proof, err := json.Marshal(signatureInFile{hex.EncodeToString(publicOf(key)),
+		base64.StdEncoding.EncodeToString(ed25519.Sign(key, said))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return append(append(bytes.Clone(said), '\n'), proof...)
 }
