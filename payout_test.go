@@ -67,7 +67,7 @@ func TestNotFormula(t *testing.T) {
 // The link in the QR has nothing in it but what payers' apps read, blanks as %20.
 func TestUPILink(t *testing.T) {
 	got := upiLink(Contact{Name: "Asha & Co.", VPA: "asha.1@okbank"}, 123450, "Payout 17 go.shop.in")
-	const want = "upi://pay?pa=asha.1@okbank&pn=Asha%20Co.&am=1234.50&cu=INR&tn=Payout%2017%20go.shop.in"
+	const want = "upi://pay?pa=asha.1@okbank&pn=Asha%20Co&am=1234.50&cu=INR&tn=Payout%2017%20go.shop.in"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
