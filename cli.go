@@ -99,10 +99,10 @@ var partnerCommand = command{
 	short: "who earns: partners, their codes and rates",
 	long: `
 partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%]
-            [-email …] [-vpa …] [-account … -ifsc …]
+            [-email …] [-vpa …] [-account … -ifsc …] [-pan …] [-gstin …]
 partner list
 partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program]
-            [-email …] [-vpa …] [-account …] [-ifsc …] [-enable]
+            [-email …] [-vpa …] [-account …] [-ifsc …] [-pan …] [-gstin …] [-enable]
 partner disable CODE
 
 A partner earns through a link (/r/ASHA), through promo codes, and through references: payment
@@ -134,24 +134,27 @@ func (t *texts) Set(v string) error {
 // partnerFlags reads what add and set have in common.
 func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 	var p PartnerChange
-	var name, email, vpa, account, ifsc, rate string
+	var name, email, vpa, account, ifsc, pan, gstin, rate string
 	c.flags.StringVar(&name, "name", "", "")
 	c.flags.StringVar(&email, "email", "", "")
 	c.flags.StringVar(&vpa, "vpa", "", "")
 	c.flags.StringVar(&account, "account", "", "")
 	c.flags.StringVar(&ifsc, "ifsc", "", "")
+	c.flags.StringVar(&pan, "pan", "", "")
+	c.flags.StringVar(&gstin, "gstin", "", "")
 	c.flags.StringVar(&rate, "rate", "", "")
 	c.flags.Var((*texts)(&p.Promos), "promo", "")
 	c.flags.Var((*texts)(&p.References), "ref", "")
 	return func() (PartnerChange, error) {
 		given := map[string]*string{}
-		ifsc = strings.ToUpper(ifsc)
+		ifsc, pan, gstin = strings.ToUpper(ifsc), strings.ToUpper(pan), strings.ToUpper(gstin)
 		values := map[string]*string{
 			"name": &name, "email": &email, "vpa": &vpa, "account": &account, "ifsc": &ifsc,
+			"pan": &pan, "gstin": &gstin,
 		}
 		c.flags.Visit(func(f *flag.Flag) { given[f.Name] = values[f.Name] })
 		p.Name, p.Email, p.VPA = given["name"], given["email"], given["vpa"]
-		p.Account, p.IFSC = given["account"], given["ifsc"]
+		p.Account, p.IFSC, p.PAN, p.GSTIN = given["account"], given["ifsc"], given["pan"], given["gstin"]
 		if rate != "" {
 			parsed, err := parseRate(rate)
 			if err != nil {
@@ -221,7 +224,7 @@ func checkPartner(p PartnerChange) error {
 		return usageError{"-ifsc is the branch's code like HDFC0001234: " +
 			"four letters, a zero, six letters or digits"}
 	}
-	return nil
+	return checkTaxNumbers(p)
 }
 
 func partnerAdd(c *call) error {
@@ -288,7 +291,7 @@ func partnerSet(c *call) error {
 	}
 	if reflect.ValueOf(p).IsZero() {
 		return usageError{"nothing to change is named: " +
-			"-name, -promo, -ref, -rate, -email, -vpa, -account, -ifsc or -enable"}
+			"-name, -promo, -ref, -rate, -email, -vpa, -account, -ifsc, -pan, -gstin or -enable"}
 	}
 	p.Code = c.args[0]
 	return c.changePartner(p, "changed, for payments from now on")

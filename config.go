@@ -201,6 +201,7 @@ func (r *configReader) read(c *Config) {
 	r.readAttribution(c)
 	r.readCommission(c)
 	r.readPayout(c)
+	r.readTDS(c)
 	r.readReconcile(c)
 	r.readReplica(c)
 	c.Alerts.URL = option(r, "alerts.url", "", alertURL)
@@ -304,6 +305,18 @@ func (r *configReader) readPayout(c *Config) {
 	if list, ok := r.values["payout.columns"].([]any); ok && len(list) == 0 {
 		r.fault("payout.columns", refuse("is empty", "name the bank's columns or leave it out"))
 	}
+}
+
+func (r *configReader) readTDS(c *Config) {
+	c.TDS.Deduct = r.flag("tds.deduct", false)
+	c.TDS.Rates = options(r, "tds.rates", taxRates, parseTaxRate)
+	for i, rate := range c.TDS.Rates {
+		if i > 0 && !rate.From.After(c.TDS.Rates[i-1].From) {
+			r.fault(fmt.Sprintf("tds.rates[%d]", i), refuse("does not come after the one before it",
+				"write the rates in order of their dates"))
+		}
+	}
+	c.TDS.WithoutPAN = option(r, "tds.without_pan", "20%", parseShare)
 }
 
 func (r *configReader) readReconcile(c *Config) {

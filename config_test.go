@@ -80,6 +80,9 @@ func TestConfigDefaults(t *testing.T) {
 		heading, cell, _ := strings.Cut(text, "=")
 		want.Payout.Columns = append(want.Payout.Columns, payoutColumn{heading, cell})
 	}
+	want.TDS.Rates = []TaxRate{{From: time.Date(2026, 4, 1, 0, 0, 0, 0, ist), Section: "393(1)", Code: "1006",
+		BPS: 200, Threshold: 20_000_00}}
+	want.TDS.WithoutPAN = 2000
 	want.Reconcile.Daily = true
 	want.Replica.Ack, want.Replica.Away = "local", "refuse"
 	got, faults := parseConfig("hissa.toml", []byte(leastConfig), "/etc/hissa", false)
@@ -519,6 +522,15 @@ func TestConfigFaultsTerms(t *testing.T) {
 			`11:7: replica.url: begins with "gs", s3:// and file:/// are understood`},
 		{"replica", `ack = "replica"`,
 			`11:7: replica.ack: "replica" needs a copy to wait for: set url, or write "local"`},
+		{"tds", `rates = ["2026-04-01 393(1) 2% 20000.00"]`,
+			`11:10: tds.rates[0]: "2026-04-01 393(1) 2% 20000.00" has not five parts, write it like ` +
+				`"2026-04-01 393(1) 1006 2% 20000.00"`},
+		{"tds", `rates = ["2026-04-01 a 1 2% 0", "2026-04-01 b 1 3% 0"]`,
+			`11:33: tds.rates[1]: does not come after the one before it, write the rates in order of their dates`},
+		{"tds", `rates = ["1 April a 1 2%"]`,
+			`11:10: tds.rates[0]: "1" is not a date, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
+		{"tds", `rates = ["2026-04-01 a 1 2% x"]`,
+			`11:10: tds.rates[0]: "x" is not an amount, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
 		{"payout", `minimum = "-1"`,
 			`11:11: payout.minimum: "-1" is not an amount, write rupees above zero like "50.00"`},
 		{"payout", `account = "12 34"`,

@@ -542,3 +542,31 @@ func parseAccount(text string) (string, error) {
 	}
 	return text, nil
 }
+
+// taxRates is what the Act says of commission today.
+var taxRates = []string{"2026-04-01 393(1) 1006 2% 20000.00"}
+
+var sectionPattern = regexp.MustCompile(`^[0-9A-Za-z()]{1,16}$`)
+
+// parseTaxRate reads "DATE SECTION CODE RATE THRESHOLD".
+func parseTaxRate(text string) (rate TaxRate, err error) {
+	example := `write it like "` + taxRates[0] + `"`
+	parts := strings.Fields(text)
+	if len(parts) != 5 {
+		return rate, refuse(shown(text)+" has not five parts", example)
+	}
+	if rate.From, err = time.ParseInLocation(time.DateOnly, parts[0], ist); err != nil {
+		return rate, refuse(shown(parts[0])+" is not a date", example)
+	}
+	rate.Section, rate.Code = parts[1], parts[2]
+	if !sectionPattern.MatchString(rate.Section) || !sectionPattern.MatchString(rate.Code) {
+		return rate, refuse(shown(text)+" has no usable section or code", example)
+	}
+	if rate.BPS, err = parseShare(parts[3]); err != nil {
+		return rate, err
+	}
+	if rate.Threshold, err = paytm.ParseAmount(parts[4]); err != nil {
+		return rate, refuse(shown(parts[4])+" is not an amount", example)
+	}
+	return rate, nil
+}

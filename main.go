@@ -216,6 +216,25 @@ type Config struct {
 		Columns []payoutColumn `toml:"columns"`
 	} `toml:"payout"`
 
+	// TDS is tax deducted at source from commissions. Hissa deducts it when a statement is approved,
+	// which credits the partner, and so never later than the payment. It reports by quarter (hissa
+	// tds) and does nothing else: you deposit the tax, file the return and issue the certificates.
+	TDS struct {
+		// Deduct turns it on. Default false: individuals and Hindu undivided families below the
+		// turnover of the Act need not deduct; ask your accountant.
+		Deduct bool `toml:"deduct"`
+
+		// Rates are in force from a date on, each "DATE SECTION CODE RATE THRESHOLD": section of the
+		// Income-tax Act, code of the return, share, and rupees in a financial year that must be
+		// exceeded first; then all of the year's commission is taxed. Default: commission under
+		// section 393(1) of the Act of 2025, table row 1(ii), in force since 1 April 2026.
+		Rates []TaxRate `toml:"rates"`
+
+		// WithoutPAN is the least share for a partner whose PAN is not known, in basis points. Default
+		// "20%", as section 397(2) has it (206AA of the Act of 1961).
+		WithoutPAN int64 `toml:"without_pan"`
+	} `toml:"tds"`
+
 	// Reconcile compares the books with what Paytm lists.
 	Reconcile struct {
 		// Daily asks Paytm once a day for the list of the last three days. Default true.
@@ -274,7 +293,7 @@ func (c *Config) URLFor(parts ...string) string {
 func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
-		explainCommand, statementCommand, payoutCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
+		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
 	}

@@ -50,6 +50,8 @@ type paper struct {
 	before                    int64 // what was to be set off
 	pays, held                map[string]int64
 	told                      string // what its lines say beside
+	approved                  time.Time
+	base, tax                 int64 // since it was approved last
 }
 
 type outcome struct {
@@ -245,7 +247,7 @@ func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		b := openBooks(t, testTerms())
-		b.partner("ASHA", payee)
+		b.partner("ASHA", payee, func(p *PartnerChange) { pan := "ABCPE1234F"; p.PAN = &pan })
 		b.partner("RAVI", payee, func(p *PartnerChange) { p.Rate = &Rate{BPS: 1237} })
 		h := &history{T: rt, b: b, m: &model{
 			now: noon, txns: map[string]*modelTxn{}, orders: map[string]modelOrder{},
@@ -254,6 +256,7 @@ func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 				at      time.Time
 			}{}, rates: map[string]int64{"ASHA": 1000, "RAVI": 1237},
 		}}
+		b.tax = TaxRules{Rates: []TaxRate{{Section: "393(1)", Code: "1006", BPS: 1000, Threshold: 1500}}, WithoutPAN: 2000}
 		h.monthBefore()
 		rt.Repeat(map[string]func(*rapid.T){
 			"click":   h.click,
@@ -450,12 +453,19 @@ func (h *history) compare() {
 			h.Fatalf("%s: got %+v, the model says %+v", id, got, want)
 		}
 	}
-	var out int64
+	var out, tax int64
 	for _, p := range h.m.papers {
 		if p.state == "paid" {
-			owed[p.partner] -= p.payable
-			out += p.payable
+			owed[p.partner] -= p.payable - p.tax
+			out += p.payable - p.tax
 		}
+		if p.credited() {
+			owed[p.partner] -= p.tax
+			tax += p.tax
+		}
+	}
+	if got := h.b.account("tds:393(1)"); got != tax {
+		h.Fatalf("%d of tax was deducted, the model says %d", got, tax)
 	}
 	if got := h.b.account("bank"); got != out {
 		h.Fatalf("the bank gave %d, the model says %d", got, out)

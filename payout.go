@@ -88,7 +88,7 @@ func payoutList(c *call) error {
 		}
 		var rows [][]string
 		for _, s := range list {
-			rows = append(rows, []string{fmt.Sprint(s.ID), s.Partner, rupees(s.Payable), s.State(),
+			rows = append(rows, []string{fmt.Sprint(s.ID), s.Partner, rupees(s.Amount()), s.State(),
 				clock(s.last().At), s.way(), s.utr(), s.last().Reason})
 		}
 		return table(c.stdout, strings.Fields("ID PARTNER AMOUNT STATE SINCE BY UTR REASON"), rows)
@@ -98,21 +98,22 @@ func payoutList(c *call) error {
 // payoutRecord is a payout for programs.
 func payoutRecord(s *Statement) record {
 	return record{
-		{"id", s.ID}, {"partner", s.Partner}, {"amount", decimal(s.Payable)}, {"currency", "INR"},
+		{"id", s.ID}, {"partner", s.Partner}, {"amount", decimal(s.Amount())}, {"currency", "INR"},
 		{"state", s.State()}, {"way", s.way()}, {"utr", s.utr()}, {"reason", s.last().Reason},
-		{"approved_at", rfc3339(s.when("approved"))}, {"sent_at", rfc3339(s.when("sent"))},
-		{"paid_at", rfc3339(s.when("paid"))}, {"changed_at", rfc3339(s.last().At)},
+		{"approved_at", rfc3339(s.step("approved").At)}, {"sent_at", rfc3339(s.step("sent").At)},
+		{"paid_at", rfc3339(s.step("paid").At)}, {"changed_at", rfc3339(s.last().At)},
+		{"tax", decimal(s.Payable - s.Amount())},
 	}
 }
 
-// when is the last time that a step was taken, zero when it was not.
-func (s *Statement) when(step string) (at time.Time) {
+// step is the last of a sort that was taken, zero when none was.
+func (s *Statement) step(step string) (last Step) {
 	for _, p := range s.Steps {
 		if p.Step == step {
-			at = p.At
+			last = p
 		}
 	}
-	return at
+	return last
 }
 
 func payoutShow(c *call) error {
@@ -156,7 +157,7 @@ func (c *call) tellPayout(config *Config, s *Statement, to Contact) error {
 	for _, row := range [][]string{
 		{"Payout", fmt.Sprintf("%d, by statement %d (%s)", s.ID, s.ID, s.span())},
 		{"Partner", s.Partner}, {"Name", to.Name}, {"UPI id", to.VPA}, {"Account", to.Account}, {"IFSC", to.IFSC},
-		{"Amount", rupees(s.Payable)}, {"Note", payoutNote(config, s)},
+		{"Amount", rupees(s.Amount())}, {"Tax deducted", taxWords(s)}, {"Note", payoutNote(config, s)},
 	} {
 		if row[1] != "" {
 			list = append(list, row)
@@ -212,13 +213,13 @@ func (c *call) newPayoutFile(ctx context.Context, config *Config, store *Store) 
 		return asNo(err, "")
 	}
 	for _, l := range left {
-		fmt.Fprintf(c.stderr, "hissa: payout %d of %s, %s, is left out: %s\n", l.ID, l.Partner, rupees(l.Payable), l.Why)
+		fmt.Fprintf(c.stderr, "hissa: payout %d of %s, %s, is left out: %s\n", l.ID, l.Partner, rupees(l.Amount()), l.Why)
 	}
 	if number == 0 {
 		return noError{"no payout can go into a file: hissa statement approve makes payouts"}
 	}
 	for _, p := range list {
-		total += p.Payable
+		total += p.Amount()
 	}
 	if _, err := c.stdout.Write(body); err != nil {
 		return fmt.Errorf("file %d is made but not written: %w: hissa payout file %d writes it", number, err, number)
@@ -239,7 +240,7 @@ var payoutFields = map[string]func(config *Config, at time.Time, p Payable) stri
 	"account": func(_ *Config, _ time.Time, p Payable) string { return p.To.Account },
 	"ifsc":    func(_ *Config, _ time.Time, p Payable) string { return p.To.IFSC },
 	"email":   func(_ *Config, _ time.Time, p Payable) string { return p.To.Email },
-	"amount":  func(_ *Config, _ time.Time, p Payable) string { return decimal(p.Payable) },
+	"amount":  func(_ *Config, _ time.Time, p Payable) string { return decimal(p.Amount()) },
 	"date":    func(_ *Config, at time.Time, _ Payable) string { return at.In(ist).Format("02-01-2006") },
 	"date/":   func(_ *Config, at time.Time, _ Payable) string { return at.In(ist).Format("02/01/2006") },
 	"note":    func(c *Config, _ time.Time, p Payable) string { return bankText(payoutNote(c, p.Statement)) },
@@ -306,7 +307,7 @@ func payoutQR(c *call) error {
 		if err != nil {
 			return asNo(err, noPayout(ids[0]))
 		}
-		link := upiLink(to, s.Payable, payoutNote(config, s))
+		link := upiLink(to, s.Amount(), payoutNote(config, s))
 		code, err := qr.Encode(link, qr.M)
 		if err != nil {
 			return err
@@ -317,7 +318,7 @@ func payoutQR(c *call) error {
 		out, ok := c.stdout.(*os.File)
 		writeQR(c.stdout, code, ok && isTerminal(out))
 		fmt.Fprintf(c.stdout, "\nUPI id  %s\nAmount  %s\nNote    %s\nLink    %s\n",
-			to.VPA, decimal(s.Payable), payoutNote(config, s), link)
+			to.VPA, decimal(s.Amount()), payoutNote(config, s), link)
 		fmt.Fprintf(c.stderr, "hissa: scan it with your UPI app, or copy the three lines "+
 			"(apps refuse such links to private UPI ids). Pay once. Then: hissa payout paid %d -utr …\n", s.ID)
 		return nil
@@ -383,7 +384,7 @@ func (c *call) settlePayout(step Step, done string) error {
 		case again:
 			fmt.Fprintf(c.stderr, "hissa: payout %d of %s was that already: nothing is changed\n", s.ID, s.Partner)
 		default:
-			fmt.Fprintf(c.stderr, "hissa: payout %d of %s, %s, is %s\n", s.ID, s.Partner, rupees(s.Payable), done)
+			fmt.Fprintf(c.stderr, "hissa: payout %d of %s, %s, is %s\n", s.ID, s.Partner, rupees(s.Amount()), done)
 		}
 		return nil
 	})

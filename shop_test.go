@@ -28,6 +28,7 @@ type books struct {
 	mu   sync.Mutex
 	time time.Time
 	real func() time.Time // when not nil, the clock
+	tax  TaxRules         // none
 }
 
 // noon is when tests begin: 22 November 2026, 12:00 IST.

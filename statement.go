@@ -154,6 +154,7 @@ func statementRecord(s *Statement) record {
 		{"opening", decimal(s.Opening)}, {"closing", decimal(s.Closing)}, {"held", decimal(s.Held)},
 		{"payable", decimal(s.Payable)}, {"minimum", decimal(s.Minimum)}, {"state", s.State()},
 		{"way", s.way()}, {"utr", s.utr()}, {"reason", s.last().Reason}, {"changed_at", rfc3339(s.last().At)},
+		{"tax", decimal(s.withheld())},
 	}
 }
 
@@ -199,7 +200,7 @@ func statementJudge(c *call, step, done string, several bool) error {
 	if err != nil {
 		return err
 	}
-	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
 		if *all {
 			drafts, err := store.statementsWhere(ctx, func(s *Statement) bool { return s.State() == "draft" })
 			if err != nil {
@@ -214,10 +215,10 @@ func statementJudge(c *call, step, done string, several bool) error {
 		}
 		var refused error
 		for _, id := range ids {
-			s, err := store.JudgeStatement(ctx, id, step, strings.TrimSpace(*reason))
+			s, err := store.JudgeStatement(ctx, id, step, strings.TrimSpace(*reason), config.taxRules())
 			err = asNo(err, fmt.Sprintf("there is no statement %d: hissa statement list -all shows them", id))
 			if err == nil {
-				fmt.Fprintf(c.stderr, "hissa: statement %d of %s, %s, is %s\n", id, s.Partner, rupees(s.Payable), done)
+				fmt.Fprintf(c.stderr, "hissa: statement %d of %s, %s, is %s\n", id, s.Partner, rupees(s.Amount()), done)
 			}
 			var no noError
 			if err != nil && !errors.As(err, &no) {
@@ -262,7 +263,7 @@ func statementShow(c *call) error {
 		return err
 	}
 	return c.with(false, func(ctx context.Context, config *Config, store *Store) error {
-		told, err := store.Tell(ctx, ids[0])
+		told, err := store.Tell(ctx, ids[0], config.taxRules())
 		if err != nil {
 			return asNo(err, fmt.Sprintf("there is no statement %d: hissa statement list -all shows them", ids[0]))
 		}
@@ -307,8 +308,9 @@ type Told struct {
 	signer  signer
 }
 
-// Tell reads a statement with its entries and lines; errNotFound for an unknown id.
-func (s *Store) Tell(ctx context.Context, id int64) (told *Told, err error) {
+// Tell reads a statement with its entries and lines; errNotFound for an unknown id. Of one that is not
+// approved yet it says which tax approving it now would deduct under the rules.
+func (s *Store) Tell(ctx context.Context, id int64, rules TaxRules) (told *Told, err error) {
 	err = s.read(ctx, func(r rows) error {
 		told = &Told{}
 		if told.Statement, err = r.statement(id); err != nil {
@@ -319,6 +321,14 @@ func (s *Store) Tell(ctx context.Context, id int64) (told *Told, err error) {
 			return err
 		}
 		told.Name = contact.Name
+		switch told.State() {
+		case "draft", "held":
+			if told.Tax, err = r.taxOn(told.Statement, s.now(), rules); err != nil {
+				return err
+			}
+		case "declined", "replaced":
+			told.Tax = nil // was given back
+		}
 		if told.Lines, err = r.lines(id); err != nil {
 			return err
 		}
@@ -357,6 +367,10 @@ func (t *Told) tellAll(w io.Writer) {
 	amount("Closing balance", t.Closing)
 	amount("Still held", -t.Held)
 	amount("Payable", t.Payable)
+	if t.Tax != nil {
+		amount(t.Tax.words(t.isPayout()), -t.Tax.Amount)
+		amount("Payout", t.Amount())
+	}
 	tw.Flush()
 	if t.Payable < t.Minimum && t.Payable > 0 {
 		fmt.Fprintf(w, "\nLess than %s is carried forward to the next statement.\n", rupees(t.Minimum))
@@ -452,6 +466,10 @@ func (t *Told) csv(w io.Writer) error {
 		row(isoDay(t.At), l.Kind, l.TxnID, decimal(l.Amount), until, l.Blocks)
 	}
 	balance("payable", t.Payable)
+	if t.Tax != nil {
+		balance("tax", -t.Tax.Amount)
+		balance("payout", t.Amount())
+	}
 	out.Flush()
 	return out.Error()
 }

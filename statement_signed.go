@@ -134,6 +134,8 @@ type statementFile struct {
 	Held        string        `json:"held"`
 	Payable     string        `json:"payable"`
 	Minimum     string        `json:"minimum"`
+	Tax         string        `json:"tax"` // deducted from it by now
+	Payout      string        `json:"payout"`
 	ChainBefore string        `json:"chain_before"` // of the partner's entries
 	ChainAfter  string        `json:"chain_after"`
 }
@@ -172,6 +174,7 @@ func (t *Told) record(shop string) statementFile {
 		From: rfc3339(t.From), Follows: t.Follows, Opening: decimal(t.Opening), Entries: []entryInFile{},
 		Closing: decimal(t.Closing), Commissions: []lineInFile{}, Held: decimal(t.Held),
 		Payable: decimal(t.Payable), Minimum: decimal(t.Minimum),
+		Tax: decimal(t.withheld()), Payout: decimal(t.Payable - t.withheld()),
 		ChainBefore: hex.EncodeToString(t.signer.before), ChainAfter: hex.EncodeToString(t.signer.after),
 	}
 	for _, e := range t.Entries {
@@ -318,6 +321,8 @@ func (f statementFile) addUp() error {
 		return fmt.Errorf("its entries come to %s, it says %s", rupees(sum), rupees(closing))
 	case held != p.read(f.Held) || p.read(f.Payable) != max(0, closing-held):
 		return errors.New("what is payable is not the balance less what is held")
+	case p.read(f.Payout) != p.read(f.Payable)-p.read(f.Tax):
+		return errors.New("the payout is not what is payable less the tax")
 	case hex.EncodeToString(chainAfter(before, entries)) != f.ChainAfter:
 		return errors.New("its entries do not follow each other in the partner's chain")
 	}

@@ -31,7 +31,7 @@ func (b *books) drafts(partner string) (list []*Statement) {
 // judges says a person's word on a statement, which has to be taken.
 func (b *books) judges(s *Statement, step string) *Statement {
 	b.Helper()
-	now, err := b.JudgeStatement(b.ctx(), s.ID, step, "as agreed")
+	now, err := b.JudgeStatement(b.ctx(), s.ID, step, "as agreed", b.tax)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestWhatAStatementPays(t *testing.T) {
 // told says in one line what a statement comes to.
 func (b *books) told(id int64) string {
 	b.Helper()
-	s, err := b.Tell(b.ctx(), id)
+	s, err := b.Tell(b.ctx(), id, b.tax)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -162,6 +162,10 @@ func TestVerifyNoticesFalsePapers(t *testing.T) {
 	}
 	pay := func(t *tx, kind, from, to string, paise int64) error {
 		return t.entry(kind, from, to, paise, transaction{Currency: "INR"}, "ASHA")
+	}
+	tax := func(t *tx, statement, credited, base, amount int64) error {
+		_, err := t.book("withholdings", t.now, statement, "393(1)", "1006", 200, 0, credited, base, amount)
+		return err
 	}
 	const asha = "partner:ASHA"
 	for _, forged := range []struct {
@@ -207,6 +211,30 @@ func TestVerifyNoticesFalsePapers(t *testing.T) {
 			_, err := t.book("statement_lines", t.now, 2, "pays", "NEVER", 1, t.now, "")
 			return errors.Join(step(t, 1, "declined"), open(t, "ASHA", 0, 10000, 0, 10000, 0), err)
 		}, "does not follow its statement"},
+		{"tax with no approval before it", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), tax(t, 1, 0, 10000, 200))
+		}, "does not follow the approval"},
+		{"too much tax", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 0, 10000, 9900))
+		}, "the statements make it 2.00 on 100.00"},
+		{"tax after something that never was credited", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 500, 10500, 200))
+		}, "the statements make it 2.00 on 100.00 after 0.00"},
+		{"tax that is nowhere in the ledger", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 0, 10000, 200))
+		}, "its entry is not in the ledger"},
+		{"tax in another account", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 0, 10000, 200),
+				pay(t, "withhold", asha, "bank", 200))
+		}, "the payout makes it"},
+		{"tax that is not given back", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 0, 10000, 200),
+				pay(t, "withhold", asha, "tds:393(1)", 200), step(t, 1, "held"))
+		}, "its entry is not in the ledger"},
+		{"a payout of more than is left after tax", func(t *tx) error {
+			return errors.Join(step(t, 1, "held"), step(t, 1, "approved"), tax(t, 1, 0, 10000, 200),
+				pay(t, "withhold", asha, "tds:393(1)", 200), step(t, 1, "paid"), pay(t, "pay", asha, "bank", 10000))
+		}, "the payout makes it"},
 		{"a number left out", func(t *tx) error {
 			_, err := t.book("statements", t.now, 5, "RAVI", 0, 0, 0, 0, 0, 0)
 			return err
@@ -290,7 +318,7 @@ func TestSignedStatements(t *testing.T) {
 // signed is a statement as a signed file.
 func (b *books) signed(id int64) []byte {
 	b.Helper()
-	told, err := b.Tell(b.ctx(), id)
+	told, err := b.Tell(b.ctx(), id, b.tax)
 	if err != nil {
 		b.Fatal(err)
 	}

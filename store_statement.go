@@ -34,8 +34,9 @@ type Statement struct {
 	Payable int64
 	Minimum int64 // less than this is carried forward
 	Steps   []Step
-	From    time.Time // when the one before was drafted; zero for the first
-	FromSeq int64     // its place in the chain
+	Tax     *Withholding // deducted when it was approved last; nil for none
+	From    time.Time    // when the one before was drafted; zero for the first
+	FromSeq int64        // its place in the chain
 }
 
 // Step is what a person did with a statement or its payout, or said about it.
@@ -88,6 +89,27 @@ func (s *Statement) allows(step string) bool { return slices.Contains(lawful[ste
 // isOpen reports whether somebody has still to do something about it.
 func (s *Statement) isOpen() bool {
 	return slices.Contains([]string{"draft", "approved", "held", "sent"}, s.State())
+}
+
+// Amount is what the payout pays: what is payable less the tax deducted.
+func (s *Statement) Amount() int64 {
+	if s.Tax == nil {
+		return s.Payable
+	}
+	return s.Payable - s.Tax.Amount
+}
+
+// credited reports whether the payable amount counts as credited to the partner.
+func (s *Statement) credited() bool {
+	return slices.Contains([]string{"approved", "sent", "paid"}, s.State())
+}
+
+// withheld is the tax that stands in the ledger.
+func (s *Statement) withheld() int64 {
+	if s.Tax == nil || !s.credited() {
+		return 0
+	}
+	return s.Tax.Amount
 }
 
 func (s *Statement) last() Step {
@@ -329,6 +351,7 @@ func (t *tx) stopped(s *Statement) (string, error) {
 			return why, err
 		}
 	}
+	before -= s.withheld()
 	now, err := t.setOff(s.Partner, ids, s.Seq)
 	if err == nil && now < before {
 		return rupees(before-now) + " of earlier payouts was taken back since", nil
@@ -371,11 +394,12 @@ func (t *tx) setOff(partner string, ids []int64, since int64) (int64, error) {
 	return left, err
 }
 
-// step books what became of a statement, if it may become that.
+// step books what became of a statement, if it may become that, and what the ledger has to say of it.
 func (t *tx) step(s *Statement, step Step) error {
 	if !s.allows(step.Step) {
 		return refusedStep{cannotBecome(s, step.Step)}
 	}
+	before := s.withheld()
 	step.Statement, step.At = s.ID, t.now
 	seq, err := t.book("steps", t.now, s.ID, step.Step, step.Way, step.UTR, step.Reason)
 	if err != nil {
@@ -383,18 +407,35 @@ func (t *tx) step(s *Statement, step Step) error {
 	}
 	step.Seq = seq
 	s.Steps = append(s.Steps, step)
-	switch partner := accountOf(s.Partner); step.Step {
-	case "paid":
-		err = t.entry("pay", partner, "bank", s.Payable, transaction{Currency: "INR"}, s.Partner)
-	case "reversed":
-		err = t.entry("reverse", "bank", partner, s.Payable, transaction{Currency: "INR"}, s.Partner)
-	default:
-		return nil
+	if step.Step == "paid" && before == 0 && s.withheld() > 0 {
+		// It was thought to have failed, and its tax was given back.
+		if err := t.withhold(s, *s.Tax); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	partner, about := accountOf(s.Partner), transaction{Currency: "INR"}
+	switch step.Step {
+	case "paid":
+		err = t.entry("pay", partner, "bank", s.Amount(), about, s.Partner)
+	case "reversed":
+		err = t.entry("reverse", "bank", partner, s.Amount(), about, s.Partner)
+	}
+	if err == nil && before > 0 && s.withheld() == 0 {
+		err = t.entry("adjust", s.Tax.account(), partner, before, about, s.Partner)
+	}
+	if err != nil || step.Step != "paid" && step.Step != "reversed" {
 		return err
 	}
 	return t.exec(q("write-payouts"), s.ID)
+}
+
+// withhold books the tax of a statement.
+func (t *tx) withhold(s *Statement, w Withholding) error {
+	_, err := t.book("withholdings", t.now, s.ID, w.Section, w.Code, w.BPS, w.Threshold, w.Credited, w.Base, w.Amount)
+	if err != nil || w.Amount == 0 {
+		return err
+	}
+	return t.entry("withhold", accountOf(s.Partner), w.account(), w.Amount, transaction{Currency: "INR"}, s.Partner)
 }
 
 // cannotBecome says in words why a step can't be taken, and what can.
@@ -421,9 +462,12 @@ func cannotBecome(s *Statement, step string) string {
 	return text + " and can't become " + step + ": " + remedy
 }
 
-// Approve, hold and decline: a person's word on a statement; errNotFound for an unknown one, refusedStep
-// when it can't become that.
-func (s *Store) JudgeStatement(ctx context.Context, id int64, step, reason string) (st *Statement, err error) {
+// JudgeStatement books a person's word on a statement: approved, held or declined; errNotFound for an
+// unknown one, refusedStep when it can't become that. To approve credits the partner with what is
+// payable, and so deducts tax under the rules.
+func (s *Store) JudgeStatement(
+	ctx context.Context, id int64, step, reason string, rules TaxRules,
+) (st *Statement, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) (err error) {
 		if st, err = t.statement(id); err != nil {
 			return err
@@ -433,7 +477,16 @@ func (s *Store) JudgeStatement(ctx context.Context, id int64, step, reason strin
 				return err
 			}
 		}
-		return t.step(st, Step{Step: step, Reason: reason})
+		if step == "approved" {
+			st.Tax = nil // an earlier approval's was given back
+		}
+		if err := t.step(st, Step{Step: step, Reason: reason}); err != nil || step != "approved" {
+			return err
+		}
+		if st.Tax, err = t.taxOn(st, t.now, rules); err != nil || st.Tax == nil {
+			return err
+		}
+		return t.withhold(st, *st.Tax)
 	})
 	return st, err
 }
@@ -661,7 +714,7 @@ func (r rows) statementsOf(query string, a args) (list []*Statement, err error) 
 			p.At = fromMillis(&at)
 			s.Steps = append(s.Steps, p)
 			return err
-		}))
+		}), r.withholding(s))
 	}
 	return list, err
 }

@@ -115,6 +115,8 @@ type PartnerChange struct {
 	VPA        *string
 	Account    *string // at a bank
 	IFSC       *string
+	PAN        *string
+	GSTIN      *string
 	Rate       *Rate
 	State      string // "" leaves it
 	Promos     []string
@@ -184,7 +186,8 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 			}
 		}
 	}
-	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA, c.Account, c.IFSC); err != nil {
+	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA, c.Account, c.IFSC, c.PAN,
+		c.GSTIN); err != nil {
 		return 0, err
 	}
 	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
@@ -238,10 +241,11 @@ type PartnerRow struct {
 }
 
 // Contact is how to reach and pay a partner; "" is what is not known.
-type Contact struct{ Name, Email, VPA, Account, IFSC string }
+type Contact struct{ Name, Email, VPA, Account, IFSC, PAN, GSTIN string }
 
 func (r rows) contact(partner string) (c Contact, err error) {
-	err = r.one(q("contact"), args{partner}, &c.Name, &c.Email, &c.VPA, &c.Account, &c.IFSC)
+	err = r.one(q("contact"), args{partner}, &c.Name, &c.Email, &c.VPA, &c.Account, &c.IFSC,
+		&c.PAN, &c.GSTIN)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

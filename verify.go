@@ -141,7 +141,8 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 			return check(verifier{
 				rows: r, report: &report, progress: progress,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
-				paperwork: &paperwork{statements: map[int64]*Statement{}, newest: map[string]*Statement{}},
+				paperwork: &paperwork{statements: map[int64]*Statement{}, newest: map[string]*Statement{},
+					all: map[string][]*Statement{}},
 			})
 		})
 	}

@@ -12,10 +12,13 @@ import (
 // paperwork is what the walk has come by so far.
 type paperwork struct {
 	statements map[int64]*Statement
-	newest     map[string]*Statement // of each partner, neither declined nor replaced
-	open       *Statement            // whose lines are being read
-	held       int64                 // what they leave out so far
-	owed       *booked               // the entry that has to come next
+	newest     map[string]*Statement   // of each partner, neither declined nor replaced
+	all        map[string][]*Statement // of each partner
+	open       *Statement              // whose lines are being read
+	held       int64                   // what they leave out so far
+	owed       []booked                // the entries that have to come next
+	taxed      *Statement              // the newest step was about it, and its tax may come next
+	taxedAgain bool                    // and has to: it was given back, and is due again
 }
 
 // booked is what an entry of a payout has to say.
@@ -32,7 +35,14 @@ func (p *paperwork) pass(c *cursor, balances map[string]int64) error {
 			return err
 		}
 	}
-	if p.owed != nil || c.table.name == "entries" {
+	taxed, again := p.taxed, p.taxedAgain
+	p.taxed, p.taxedAgain = nil, false
+	switch {
+	case c.table.name == "withholdings":
+		return p.withholding(c, taxed, again)
+	case again:
+		return badRow{c.place(), fmt.Sprintf("the tax of statement %d was to be deducted again", taxed.ID)}
+	case c.table.name == "entries" || len(p.owed) > 0:
 		return p.entry(c)
 	}
 	switch c.table.name {
@@ -48,28 +58,55 @@ func (p *paperwork) pass(c *cursor, balances map[string]int64) error {
 
 // finish is called past the last fact.
 func (p *paperwork) finish() error {
-	if p.owed != nil {
-		return badRow{p.owed.step, "its entry is not in the ledger"}
+	if len(p.owed) > 0 || p.taxedAgain {
+		return badRow{"the last step of a payout", "its entry is not in the ledger"}
 	}
 	return p.close()
 }
 
 // entry takes a ledger entry: one about no payment must be a payout's, and the other way round.
 func (p *paperwork) entry(c *cursor) error {
-	want := p.owed
-	p.owed = nil
-	switch about := c.table.name == "entries" && c.row[1+slices.Index(c.fields, "txn")] != nil; {
-	case want == nil && about:
-		return nil
-	case want == nil:
+	about := c.table.name == "entries" && c.row[1+slices.Index(c.fields, "txn")] != nil
+	if len(p.owed) == 0 {
+		if about {
+			return nil
+		}
 		return badRow{c.place(), "is about neither a payment nor a payout"}
-	case c.table.name != "entries" || about:
+	}
+	want := p.owed[0]
+	p.owed = p.owed[1:]
+	if c.table.name != "entries" || about {
 		return badRow{want.step, "its entry is not in the ledger"}
 	}
 	have := booked{want.step, c.word("kind"), c.word("debit"), c.word("credit"), c.word("partner"),
 		c.number("amount")}
-	if have != *want {
-		return badRow{c.place(), fmt.Sprintf("the payout makes it %+v, the row says %+v", *want, have)}
+	if have != want {
+		return badRow{c.place(), fmt.Sprintf("the payout makes it %+v, the row says %+v", want, have)}
+	}
+	return nil
+}
+
+// withholding takes the tax of a statement, which follows the step that makes it due.
+func (p *paperwork) withholding(c *cursor, s *Statement, again bool) error {
+	if s == nil || c.number("statement") != s.ID {
+		return badRow{c.place(), "does not follow the approval of its statement"}
+	}
+	at := c.number("at")
+	w := &Withholding{At: fromMillis(&at), TaxRate: TaxRate{Section: c.word("section"), Code: c.word("code"),
+		BPS: c.number("rate_bps"), Threshold: c.number("threshold")},
+		Credited: c.number("credited"), Base: c.number("base"), Amount: c.number("amount")}
+	credited, taxed := yearSoFar(p.all[s.Partner], w.At, s.ID)
+	base, amount := w.of(credited, taxed, s.Payable)
+	if again {
+		credited, base, amount = s.Tax.Credited, s.Tax.Base, s.Tax.Amount
+	}
+	if w.Credited != credited || w.Base != base || w.Amount != amount {
+		return badRow{c.place(), fmt.Sprintf("the statements make it %s on %s after %s, the row says %s on %s after %s",
+			decimal(amount), decimal(base), decimal(credited), decimal(w.Amount), decimal(w.Base), decimal(w.Credited))}
+	}
+	if s.Tax = w; w.Amount > 0 {
+		p.owed = append([]booked{{c.place(), "withhold", accountOf(s.Partner), w.account(), s.Partner, w.Amount}},
+			p.owed...)
 	}
 	return nil
 }
@@ -98,6 +135,7 @@ func (p *paperwork) statement(c *cursor, balances map[string]int64) error {
 		return badRow{c.place(), "what is payable is not the balance less what is held"}
 	}
 	p.statements[s.ID], p.newest[s.Partner] = s, s
+	p.all[s.Partner] = append(p.all[s.Partner], s)
 	p.open, p.held = s, 0
 	return nil
 }
@@ -127,20 +165,33 @@ func (p *paperwork) step(c *cursor) error {
 	if !ok {
 		return badRow{c.place(), "is about no statement"}
 	}
-	step := Step{Statement: s.ID, Step: c.word("step")}
+	at := c.number("at")
+	step := Step{At: fromMillis(&at), Statement: s.ID, Step: c.word("step")}
 	if !s.allows(step.Step) {
 		return badRow{c.place(), fmt.Sprintf("statement %d was %s and can't become %s", s.ID, s.State(), step.Step)}
 	}
-	s.Steps = []Step{step}
-	switch step.Step {
+	before := s.withheld()
+	s.Steps = append(s.Steps, step)
+	owes := func(kind, debit, credit string, paise int64) {
+		p.owed = append(p.owed, booked{c.place(), kind, debit, credit, s.Partner, paise})
+	}
+	switch partner := accountOf(s.Partner); step.Step {
+	case "approved":
+		p.taxed, s.Tax = s, nil
 	case "declined", "replaced":
 		if p.newest[s.Partner] == s {
 			p.newest[s.Partner] = p.statements[s.Follows]
 		}
 	case "paid":
-		p.owed = &booked{c.place(), "pay", accountOf(s.Partner), "bank", s.Partner, s.Payable}
+		if before == 0 && s.withheld() > 0 { // it was thought to have failed
+			p.taxed, p.taxedAgain = s, true
+		}
+		owes("pay", partner, "bank", s.Amount())
 	case "reversed":
-		p.owed = &booked{c.place(), "reverse", "bank", accountOf(s.Partner), s.Partner, s.Payable}
+		owes("reverse", "bank", partner, s.Amount())
+	}
+	if before > 0 && s.withheld() == 0 && s.Tax != nil {
+		owes("adjust", s.Tax.account(), accountOf(s.Partner), before)
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ func aYear(t testing.TB) *books {
 			t.Fatal(err)
 		}
 	}
+	b.tax = TaxRules{Rates: []TaxRate{{Section: "393(1)", Code: "1006", BPS: 200}}}
 	first := b.drafts("ASHA")[0]
 	b.judges(first, "held")
 	b.judges(first, "approved")
@@ -603,9 +604,10 @@ func TestAnotherSQLiteReadsACopy(t *testing.T) {
 	got := ask("SELECT account, sum(amount) FROM " +
 		"(SELECT debit AS account, -amount AS amount FROM entries " +
 		"UNION ALL SELECT credit, amount FROM entries) GROUP BY account ORDER BY account")
-	bank, asha, ravi := b.account("bank"), b.balance("ASHA"), b.balance("RAVI")
-	want := fmt.Sprintf("bank|%d\nexpense|%d\npartner:ASHA|%d\npartner:RAVI|%d", bank, -bank-asha-ravi, asha, ravi)
-	if got != want || bank <= 0 || asha == 0 || ravi <= 0 {
+	bank, asha, ravi, tax := b.account("bank"), b.balance("ASHA"), b.balance("RAVI"), b.account("tds:393(1)")
+	want := fmt.Sprintf("bank|%d\nexpense|%d\npartner:ASHA|%d\npartner:RAVI|%d\ntds:393(1)|%d",
+		bank, -bank-asha-ravi-tax, asha, ravi, tax)
+	if got != want || tax <= 0 || bank <= 0 || asha == 0 || ravi <= 0 {
 		t.Errorf("sqlite3 says\n%s\nhissa says\n%s", got, want)
 	}
 }

@@ -45,6 +45,23 @@ CREATE TABLE steps (
   hash      BLOB NOT NULL
 ) STRICT;
 CREATE INDEX steps_of ON steps (statement);
+-- FACT. The tax deducted (TDS) when a statement was approved, booked right after that step. It counts while
+-- the statement is approved, sent or paid.
+CREATE TABLE withholdings (
+  seq       INTEGER PRIMARY KEY,
+  at        INTEGER NOT NULL,
+  statement INTEGER NOT NULL,  -- statements.id
+  section   TEXT NOT NULL,     -- of the Income-tax Act
+  code      TEXT NOT NULL,     -- what returns call it
+  rate_bps  INTEGER NOT NULL,  -- 200 is 2 %
+  threshold INTEGER NOT NULL,  -- paise in a financial year
+  credited  INTEGER NOT NULL,  -- to the partner in the financial year, before this statement
+  base      INTEGER NOT NULL,  -- what is taxed with it
+  amount    INTEGER NOT NULL CHECK (amount >= 0),
+  hash      BLOB NOT NULL
+) STRICT;
+CREATE INDEX withholdings_of ON withholdings (statement);
+
 CREATE VIEW standings AS -- how each statement stands, '' before the first step
   SELECT id AS statement,
          coalesce((SELECT step FROM steps p WHERE p.statement = s.id ORDER BY p.seq DESC LIMIT 1), '') AS step
@@ -56,6 +73,8 @@ ALTER TABLE transactions ADD COLUMN payout INTEGER NOT NULL DEFAULT 0;
 -- PERSONAL. Where a partner's payouts go, beside contacts.vpa.
 ALTER TABLE contacts ADD COLUMN account TEXT NOT NULL DEFAULT '';
 ALTER TABLE contacts ADD COLUMN ifsc TEXT NOT NULL DEFAULT '';
+ALTER TABLE contacts ADD COLUMN pan TEXT NOT NULL DEFAULT '';
+ALTER TABLE contacts ADD COLUMN gstin TEXT NOT NULL DEFAULT '';
 
 -- PERSONAL. The files made for the bank. A file is given out again as it was, never made anew: what it
 -- orders may be on its way.
@@ -71,3 +90,5 @@ CREATE TRIGGER statement_lines_stay BEFORE UPDATE ON statement_lines BEGIN SELEC
 CREATE TRIGGER statement_lines_remain BEFORE DELETE ON statement_lines BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
 CREATE TRIGGER steps_stay BEFORE UPDATE ON steps BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
 CREATE TRIGGER steps_remain BEFORE DELETE ON steps BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
+CREATE TRIGGER withholdings_stay BEFORE UPDATE ON withholdings BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
+CREATE TRIGGER withholdings_remain BEFORE DELETE ON withholdings BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;

@@ -56,20 +56,23 @@ SELECT seq, at, code, kind, partner
  ORDER BY seq;
 
 -- name: contact
-SELECT name, email, vpa, account, ifsc
+SELECT name, email, vpa, account, ifsc, pan, gstin
   FROM contacts
  WHERE partner = ?;
 
 -- name: write-contact
 -- NULL leaves a field as it is.
-INSERT INTO contacts (partner, name, email, vpa, account, ifsc)
-VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), coalesce(?6, ''))
+INSERT INTO contacts (partner, name, email, vpa, account, ifsc, pan, gstin)
+VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), coalesce(?6, ''),
+        coalesce(?7, ''), coalesce(?8, ''))
     ON CONFLICT DO UPDATE
    SET name    = coalesce(?2, name),
        email   = coalesce(?3, email),
        vpa     = coalesce(?4, vpa),
        account = coalesce(?5, account),
-       ifsc    = coalesce(?6, ifsc);
+       ifsc    = coalesce(?6, ifsc),
+       pan     = coalesce(?7, pan),
+       gstin   = coalesce(?8, gstin);
 
 -- Keys of the API.
 
@@ -497,6 +500,37 @@ SELECT seq, at, statement, step, way, utr, reason
  WHERE statement = ?
  ORDER BY seq;
 
+-- name: withholding
+-- The newest of a statement.
+SELECT seq, at, section, code, rate_bps, threshold, credited, base, amount
+  FROM withholdings
+ WHERE statement = ?
+ ORDER BY seq DESC
+ LIMIT 1;
+
+-- name: statements-of-partner
+SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
+  FROM statements
+ WHERE partner = ?
+ ORDER BY id;
+
+-- name: tax-entries
+-- What was deducted, and given back, with what the tax was worked out from.
+SELECT e.at, e.partner, w.statement, w.section, w.code, w.rate_bps,
+       CASE WHEN e.kind = 'withhold' THEN w.base ELSE -w.base END,
+       CASE WHEN e.kind = 'withhold' THEN e.amount ELSE -e.amount END
+  FROM entries e
+  JOIN steps s ON s.seq = (SELECT max(p.seq) FROM steps p WHERE p.seq < e.seq)
+  JOIN withholdings w ON w.seq = (SELECT max(x.seq)
+                                    FROM withholdings x
+                                   WHERE x.statement = s.statement
+                                     AND x.seq < e.seq)
+ WHERE e.txn IS NULL
+   AND e.kind IN ('withhold', 'adjust')
+   AND e.at >= ?
+   AND e.at < ?
+ ORDER BY e.seq;
+
 -- name: paid-under
 -- Which payout was paid under a bank's reference.
 SELECT statement
@@ -511,7 +545,7 @@ SELECT statement
 SELECT e.seq, e.at, e.kind, e.debit, e.credit, e.amount, e.currency, coalesce(e.txn, 0), e.txn_id, e.partner,
        coalesce(s.statement, 0), coalesce(s.utr, '')
   FROM entries e
-  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = e.seq - 1
+  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = (SELECT max(p.seq) FROM steps p WHERE p.seq < e.seq)
  WHERE e.partner = ?
    AND e.seq > ?
    AND e.seq < ?
@@ -911,11 +945,11 @@ SELECT txn_id, partner, commission, reversed, void, currency, basis, rate_bps, f
  ORDER BY paid_at, txn_id;
 
 -- name: export-ledger
--- An entry of a payout follows the step that it books.
+-- An entry of a payout belongs to the step before it.
 SELECT e.seq, e.at, e.kind, e.debit, e.credit, e.amount, e.currency, e.txn_id, e.partner, e.hash,
        coalesce(s.statement, 0), coalesce(s.utr, '')
   FROM entries e
-  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = e.seq - 1
+  LEFT JOIN steps s ON e.txn IS NULL AND s.seq = (SELECT max(p.seq) FROM steps p WHERE p.seq < e.seq)
  WHERE e.at >= ?
    AND e.at < ?
  ORDER BY e.seq;

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What is taxed with a statement of so many rupees, after so much credited and so much of it taxed.
+func TestTaxOnAStatement(t *testing.T) {
+	two := TaxRate{BPS: 200, Threshold: 20_000_00}
+	twenty := TaxRate{BPS: 2000, Threshold: 20_000_00}
+	for _, c := range []struct {
+		rate                     TaxRate
+		credited, taxed, payable int64
+		base, amount             int64
+	}{
+		{two, 0, 0, 20_000_00, 0, 0},                                        // just the threshold
+		{two, 0, 0, 20_000_01, 20_000_01, 400_00},                           // over it
+		{two, 15_000_00, 0, 10_000_00, 25_000_00, 500_00},                   // what came before is taxed too
+		{two, 25_000_00, 25_000_00, 1_000_00, 1_000_00, 20_00},              // once over, each alone
+		{two, 25_000_00, 25_000_00, 1_024_99, 1_024_99, 20_00},              // down to whole rupees
+		{two, 25_000_00, 25_000_00, 1_025_00, 1_025_00, 21_00},              // half a rupee up
+		{two, 25_000_00, 25_000_00, 24_00, 24_00, 0},                        // less than half a rupee
+		{two, 19_900_00, 0, 200_00, 9_950_00, 199_00},                       // more than there is: one rupee is left
+		{two, 20_100_00, 9_950_00, 5_000_00, 15_150_00, 303_00},             // and the rest comes with the next
+		{two, 25_000_00, 25_000_00, 50, 50, 0},                              // not even a rupee
+		{twenty, 0, 0, 30_000_00, 30_000_00, 6_000_00},                      // without a PAN
+		{two, 0, 0, 90_000_000_000_00, 90_000_000_000_00, 1_800_000_000_00}, // a large number
+	} {
+		base, amount := c.rate.of(c.credited, c.taxed, c.payable)
+		if base != c.base || amount != c.amount {
+			t.Errorf("%s after %s, taxed %s: %s on %s, want %s on %s", rupees(c.payable), rupees(c.credited),
+				rupees(c.taxed), rupees(amount), rupees(base), rupees(c.amount), rupees(c.base))
+		}
+	}
+}
+
+// The financial year and its quarters begin at midnight in India.
+func TestFinancialYear(t *testing.T) {
+	lastSecond := time.Date(2027, 3, 31, 18, 29, 59, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		lastSecond:                             "2026: 1 Jan 2027 to 31 Mar 2027",
+		lastSecond.Add(time.Second):            "2027: 1 Apr 2027 to 30 Jun 2027",
+		noon:                                   "2026: 1 Oct 2026 to 31 Dec 2026",
+		time.Date(2026, 7, 1, 0, 0, 0, 0, ist): "2026: 1 Jul 2026 to 30 Sep 2026",
+	} {
+		q := quarterOf(at, 0, 0)
+		if got := fmt.Sprintf("%d: %s to %s", financialYear(at), day(q.From), day(q.To.Add(-1))); got != want {
+			t.Errorf("%s is in %s, want %s", at, got, want)
+		}
+	}
+	for _, c := range []struct {
+		year, quarter int
+		want          string
+	}{
+		{2026, 4, "1 Jan 2027 to 31 Mar 2027"}, {2026, 0, "1 Apr 2026 to 31 Mar 2027"}, {0, 1, "1 Apr 2026 to 30 Jun 2026"},
+	} {
+		q := quarterOf(noon, c.year, c.quarter)
+		if got := day(q.From) + " to " + day(q.To.Add(-1)); got != c.want {
+			t.Errorf("year %d, quarter %d: %s, want %s", c.year, c.quarter, got, c.want)
+		}
+	}
+}
+
+// Genuine numbers pass; with any one character mistyped none does.
+func TestTaxNumbers(t *testing.T) {
+	refused := func(pan, gstin string) bool {
+		return checkTaxNumbers(PartnerChange{PAN: &pan, GSTIN: &gstin}) != nil
+	}
+	for _, gstin := range []string{"27AAPFU0939F1ZV", "29AAGCB7383J1Z4"} {
+		if refused(gstin[2:12], gstin) {
+			t.Errorf("%s is refused", gstin)
+		}
+		for i := range len(gstin) {
+			for _, c := range "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+				wrong := gstin[:i] + string(c) + gstin[i+1:]
+				if wrong != gstin && !refused("", wrong) {
+					t.Errorf("%s passes", wrong)
+				}
+			}
+		}
+	}
+	for pan, want := range map[string]bool{
+		"": false, "ABCPE1234F": false, "ABCXE1234F": true, "ABCPE123F": true, "ABCPE12345": true, "abcpe1234f": true,
+	} {
+		if refused(pan, "") != want {
+			t.Errorf("PAN %q: refused %t, want %t", pan, !want, want)
+		}
+	}
+	if !refused("ABCPE1234F", "27AAPFU0939F1ZV") {
+		t.Error("a GSTIN of another PAN passes")
+	}
+}
+
+// Tax follows what becomes of a payout: deducted when it is approved, given back when it is put on hold,
+// declined, failed or reversed, and deducted again when a failed one turns out to be paid.
+func TestTaxFollowsThePayout(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA", func(p *PartnerChange) { pan, vpa := "ABCPE1234F", "asha@okbank"; p.PAN, p.VPA = &pan, &vpa })
+	b.tax = TaxRules{WithoutPAN: 2000, Rates: []TaxRate{
+		{From: noon.Add(-time.Hour), Section: "393(1)", Code: "1006", BPS: 200, Threshold: 20_000_00}}}
+	is := func(when string, balance, tax, bank int64) {
+		t.Helper()
+		if got := [3]int64{b.balance("ASHA"), b.account("tds:393(1)"), b.account("bank")}; got != [3]int64{balance, tax, bank} {
+			t.Errorf("%s: %d, want %d", when, got, [3]int64{balance, tax, bank})
+		}
+	}
+	b.due("ASHA", "A", 150_000_00)
+	first := b.judges(b.drafts("ASHA")[0], "approved")
+	is("below the threshold", 15_000_00, 0, 0)
+	b.settles(first, "paid", "UTR001")
+	is("paid whole", 0, 0, 15_000_00)
+
+	b.due("ASHA", "B", 100_000_00)
+	second := b.judges(b.drafts("ASHA")[0], "approved")
+	is("over it, both are taxed", 9_500_00, 500_00, 15_000_00)
+	second = b.judges(second, "held")
+	is("on hold", 10_000_00, 0, 15_000_00)
+	second = b.judges(second, "approved")
+	is("approved after all", 9_500_00, 500_00, 15_000_00)
+	second = b.settles(b.sent(second), "failed", "")
+	is("failed", 10_000_00, 0, 15_000_00)
+	second = b.settles(second, "paid", "UTR002")
+	is("paid after all", 0, 500_00, 24_500_00)
+	b.settles(second, "reversed", "")
+	is("reversed", 10_000_00, 0, 15_000_00)
+
+	third := b.drafts("ASHA")[0]
+	told, err := b.Tell(b.ctx(), third.ID, b.tax)
+	if err != nil || told.Tax == nil || told.Tax.Amount != 500_00 || told.Amount() != 9_500_00 {
+		t.Errorf("before it is approved the tax is %+v (%v)", told.Tax, err)
+	}
+	none := ""
+	if _, err := b.SetPartner(b.ctx(), PartnerChange{Code: "ASHA", PAN: &none}); err != nil {
+		t.Fatal(err)
+	}
+	b.judges(third, "approved")
+	is("without a PAN", 5_000_00, 5_000_00, 15_000_00)
+
+	list, err := b.Deductions(b.ctx(), quarterOf(noon, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range list {
+		got = append(got, fmt.Sprint(d.Statement, " ", d.Base, " ", d.Amount))
+	}
+	const want = "2 2500000 50000, 2 -2500000 -50000, 2 2500000 50000, 2 -2500000 -50000, 2 2500000 50000, " +
+		"2 -2500000 -50000, 3 2500000 500000"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("the report says %s, want %s", strings.Join(got, ", "), want)
+	}
+	// The next financial year begins with nothing credited.
+	b.wait(200 * 24 * time.Hour)
+	b.settles(third, "paid", "UTR003")
+	b.due("ASHA", "C", 150_000_00)
+	b.judges(b.drafts("ASHA")[0], "approved")
+	is("in the next year", 15_000_00, 5_000_00, 20_000_00)
+}
