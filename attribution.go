@@ -70,6 +70,9 @@ func decide(f Facts, t *Terms) Position {
 	p.FirstAt = firstReceipt(f.Notifications)
 	settle(&p, f, t)
 	program := t.programAt(p.PaidAt)
+	if f.Repriced != 0 {
+		program = t.program(f.Repriced)
+	}
 	p.Program = program.Seq
 	refunds, refundConflict := refunded(f)
 	lost, disputed := disputes(f)

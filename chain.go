@@ -38,6 +38,7 @@ var chained = []chainedTable{
 	{"statements", "at id partner follows opening closing held payable minimum"},
 	{"statement_lines", "at statement kind txn_id amount due_at blocks"},
 	{"steps", "at statement step way utr reason"},
+	{"repricings", "at txn_id program"},
 	{"withholdings", "at statement section code rate_bps threshold credited base amount"},
 }
 

@@ -381,6 +381,57 @@ func (c *call) partnerTable(config *Config, list []PartnerRow) error {
 	return tw.Flush()
 }
 
+var programCommand = command{
+	name: "program", config: true, reading: true, usage: "[-json]",
+	short: "the terms and when they changed",
+	long: `
+Lists every version of the terms, [attribution] and [commission] of the configuration with
+paytm.confirm and paytm.order_suffix, numbered from 1. serve adds one whenever the configuration
+says something new when it starts. A payment is decided under the version that was in force when it
+was made, unless hissa replay had it decided under another.
+
+Example:  hissa program`,
+	run: func(c *call) error {
+		if err := c.exactly(0); err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			terms, err := store.Terms(ctx)
+			if err != nil {
+				return err
+			}
+			var rows [][]string
+			for i, p := range terms.programs {
+				r := programRecord(i+1, p)
+				if c.json {
+					if err := c.writeJSON(r); err != nil {
+						return err
+					}
+				}
+				rows = append(rows, r.cells())
+			}
+			if c.json {
+				return nil
+			}
+			names := programRecord(0, Program{}).names()
+			return table(c.stdout, strings.Fields(strings.ToUpper(strings.Join(names, " "))), rows)
+		})
+	},
+}
+
+func programRecord(number int, p Program) record {
+	lifetime := ""
+	if p.Lifetime > 0 {
+		lifetime = fmt.Sprintf("%dmo", p.Lifetime)
+	}
+	return record{
+		{"number", int64(number)}, {"since", rfc3339(p.At)}, {"rate", p.Rate.String()},
+		{"exclude_tax", Rate{BPS: p.ExcludeTax}.String()}, {"hold", span(p.Hold)}, {"window", span(p.Window)},
+		{"model", p.Model}, {"precedence", p.Precedence}, {"lifetime", lifetime}, {"confirm", p.Confirm},
+		{"order_suffix", p.OrderSuffix},
+	}
+}
+
 var keyCommand = command{
 	name: "key", config: true, reading: true,
 	usage: "add NAME [-scope orders|read|metrics]|list|revoke NAME",
@@ -589,12 +640,9 @@ Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 >
 		if err := c.exactly(1); err != nil {
 			return err
 		}
-		var span Span
-		var err, err2 error
-		span.From, err = parseWhen("-from", *from)
-		span.To, err2 = parseWhen("-to", *to)
-		if err := errors.Join(err, err2); err != nil {
-			return usageError{err.Error()}
+		span, err := parseSpan(*from, *to)
+		if err != nil {
+			return err
 		}
 		if *format != "jsonl" && *format != "csv" {
 			return usageError{fmt.Sprintf("-format %q: it is jsonl or csv", *format)}
@@ -607,6 +655,17 @@ Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 >
 			return err
 		})
 	},
+}
+
+// parseSpan reads -from and -to.
+func parseSpan(from, to string) (span Span, err error) {
+	var err2 error
+	span.From, err = parseWhen("-from", from)
+	span.To, err2 = parseWhen("-to", to)
+	if err := errors.Join(err, err2); err != nil {
+		return span, usageError{err.Error()}
+	}
+	return span, nil
 }
 
 // parseWhen reads a date in IST or a time in RFC 3339; "" is an open end.

@@ -466,6 +466,9 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 	case "reversed":
 		fmt.Fprintln(w, "  It is reversed: nothing of it is owed.")
 	}
+	if s.Facts.Repriced != 0 {
+		fmt.Fprintf(w, "  A person had it decided under program %d (hissa replay).\n", s.Program)
+	}
 	if s.Facts.Due != nil {
 		fmt.Fprintf(w, "  Partner and rate were fixed on %s, when it had become due.\n",
 			clock(s.Facts.Due.At))

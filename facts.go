@@ -116,6 +116,7 @@ type Facts struct {
 	Answers       []Answer
 	Decisions     []Decision
 	Due           *Due
+	Repriced      int64              // the program that a person had it decided under; 0: that of its time
 	Orders        map[string]Order   // by the order id that the messages carry
 	Clicks        map[string]Click   // by click id
 	Brought       map[string]Brought // by customer alias, this transaction left out

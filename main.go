@@ -292,7 +292,7 @@ func (c *Config) URLFor(parts ...string) string {
 
 func commands() []command {
 	return []command{
-		demoCommand, serveCommand, checkCommand, partnerCommand, keyCommand, confirmCommand,
+		demoCommand, serveCommand, checkCommand, partnerCommand, programCommand, keyCommand, confirmCommand,
 		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,

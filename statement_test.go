@@ -346,3 +346,37 @@ func (b *books) resign(said []byte) []byte {
 	}
 	return append(append(bytes.Clone(said), '\n'), proof...)
 }
+
+// A commission that was paid comes to another partner, because Paytm's own copy names a link of theirs:
+// the first has been paid too much, the second is still owed.
+func TestPaidToTheWrongPartner(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA", func(p *PartnerChange) { p.References = []string{"LI_1"} })
+	b.partner("RAVI", func(p *PartnerChange) { p.References = []string{"LI_2"} })
+	b.send(payment("T", "1", paid(noon.Add(-15*24*time.Hour)), func(n *Notification) { n.Reference = "LI_1" }))
+	b.answers("T", agreeing("T", "1", 100000))
+	approved := b.judges(b.drafts("ASHA")[0], "approved")
+	b.settles(approved, "paid", "UTR001")
+	if got := b.earned("T"); got != "ASHA 100.00 paid" {
+		t.Errorf("before: %s", got)
+	}
+	named := agreeing("T", "1", 100000)
+	named.Reference = "LI_2"
+	b.answers("T", named)
+	if got := b.earned("T"); got != "RAVI 100.00 due" {
+		t.Errorf("after: %s", got)
+	}
+	if asha, ravi := b.balance("ASHA"), b.balance("RAVI"); asha != -10000 || ravi != 10000 {
+		t.Errorf("ASHA is owed %d, RAVI %d", asha, ravi)
+	}
+	b.settles(b.judges(b.drafts("RAVI")[0], "approved"), "paid", "UTR002")
+	if got := b.earned("T"); got != "RAVI 100.00 paid" {
+		t.Errorf("after RAVI's payout: %s", got)
+	}
+	b.answers("T", agreeing("T", "1", 100000)) // names nobody: the messages' own LI_1 counts again
+	if got := b.earned("T"); got != "ASHA 100.00 paid" {
+		t.Errorf("in the end: %s", got)
+	}
+	b.drafts("")
+}

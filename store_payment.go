@@ -336,6 +336,11 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	if err != nil {
 		return nil, err
 	}
+	if known && txn.Partner != now.Partner {
+		if err := t.exec(q("write-payout"), now.ID); err != nil {
+			return nil, err
+		}
+	}
 	t.days.addPayment(&now, commission, 1)
 	if err := errors.Join(
 		t.writeCandidates(now.ID, known, others),

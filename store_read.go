@@ -102,7 +102,7 @@ func (r rows) factsUnder(
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
 	if txn != nil {
-		if err = errors.Join(r.answers(&f), r.decisions(&f), r.due(&f)); err != nil {
+		if err = errors.Join(r.answers(&f), r.decisions(&f), r.due(&f), r.repricing(&f)); err != nil {
 			return f, err
 		}
 	}
@@ -207,6 +207,10 @@ func (r rows) due(f *Facts) error {
 		f.Due = &d
 		return err
 	})
+}
+
+func (r rows) repricing(f *Facts) error {
+	return r.one(q("repricing"), args{f.TxnID}, &f.Repriced)
 }
 
 func scanDue(scan func(...any) error) (d Due, err error) {

@@ -347,7 +347,7 @@ func (t *tx) stopped(s *Statement) (string, error) {
 		if l.Kind != "pays" {
 			continue
 		}
-		if why, err := t.changed(txn.ID, l); err != nil || why != "" {
+		if why, err := t.changed(s, txn.ID, l); err != nil || why != "" {
 			return why, err
 		}
 	}
@@ -360,13 +360,15 @@ func (t *tx) stopped(s *Statement) (string, error) {
 }
 
 // changed says how a commission differs from what a statement is to pay of it.
-func (t *tx) changed(id int64, l Line) (string, error) {
+func (t *tx) changed(s *Statement, id int64, l Line) (string, error) {
 	c, err := t.commission(id)
 	switch {
 	case err != nil:
 		return "", err
 	case c == nil:
 		return "the commission of " + l.TxnID + " is gone", nil
+	case c.Partner != s.Partner:
+		return "the commission of " + l.TxnID + " is another partner's by now", nil
 	}
 	switch state, blocks := c.State(t.now); {
 	case state == "held":

@@ -138,12 +138,14 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	defer cancel()
 	verify := func(check func(verifier) error) error {
 		return s.survey(ctx, func(r rows) error {
-			return check(verifier{
+			v := verifier{
 				rows: r, report: &report, progress: progress,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
 				paperwork: &paperwork{statements: map[int64]*Statement{}, newest: map[string]*Statement{},
 					all: map[string][]*Statement{}},
-			})
+			}
+			// What was tampered with may be more than arithmetic holds.
+			return recovered(func() error { return check(v) })
 		})
 	}
 	var facts, positions, strays error

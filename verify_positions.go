@@ -78,6 +78,7 @@ type streams struct {
 	candidates   *stream[Candidate]
 	entries      *stream[booking]
 	payouts      *stream[int64]
+	repricings   *stream[int64]
 }
 
 // binding is what the shop said about an order that a message names.
@@ -107,9 +108,9 @@ func scanBooking(scan func(...any) error) (b booking, err error) {
 	return b, err
 }
 
-func scanPayout(scan func(...any) error) (id int64, err error) {
-	err = scan(&id)
-	return id, err
+func scanNumber(scan func(...any) error) (n int64, err error) {
+	err = scan(&n)
+	return n, err
 }
 
 // positions works every payment out again.
@@ -138,7 +139,8 @@ func (v verifier) positions() (err error) {
 		open(o, q("all-commissions"), scanCommission),
 		open(o, q("all-candidates"), scanRanked),
 		open(o, q("all-bookings"), scanBooking),
-		open(o, q("all-payouts"), scanPayout),
+		open(o, q("all-payouts"), scanNumber),
+		open(o, q("all-repricings"), scanNumber),
 	}
 	if o.err != nil {
 		return o.err
@@ -202,14 +204,16 @@ func (v verifier) position(txn *transaction, s streams, mid string, terms *Terms
 // factsOf takes what is known about a payment from the streams.
 func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, error) {
 	f := Facts{TxnID: txn.TxnID, Orders: map[string]Order{}, Clicks: map[string]Click{}}
-	var errs [5]error
+	var errs [6]error
 	var bindings []binding
 	var dues []Due
+	var repricings []int64
 	f.Notifications, errs[0] = s.messages.of(txn.ID)
 	f.Answers, errs[1] = s.answers.of(txn.ID)
 	f.Decisions, errs[2] = s.decisions.of(txn.ID)
 	dues, errs[3] = s.dues.of(txn.ID)
 	bindings, errs[4] = s.bindings.of(txn.ID)
+	repricings, errs[5] = s.repricings.of(txn.ID)
 	if err := errors.Join(errs[:]...); err != nil {
 		return f, err
 	}
@@ -220,6 +224,9 @@ func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, err
 	}
 	if len(dues) > 0 {
 		f.Due = &dues[0]
+	}
+	if len(repricings) > 0 { // the last counts
+		f.Repriced = repricings[len(repricings)-1]
 	}
 	for _, b := range bindings { // of several bindings of an order the last is in force
 		f.Orders[b.order.ID] = *b.order

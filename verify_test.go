@@ -49,8 +49,22 @@ func aYear(t testing.TB) *books {
 	b.send(payment("T5", "5", status("failed")))
 	b.send(Notification{Gateway: "paytm", Kind: "other", Type: "downtime", Why: "not about money"})
 	b.subscribes("T6", "6", "SUBS_1")
+	program := func() int64 {
+		terms, err := b.Terms(b.ctx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return terms.latest().Seq
+	}
+	original := program()
 	terms.Rate.BPS = 500
 	if _, err := b.AdoptProgram(b.ctx(), terms, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Reprice(b.ctx(), Span{}, program(), func(int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Reprice(b.ctx(), Span{}, original, func(int, int) {}); err != nil {
 		t.Fatal(err)
 	}
 	b.wait(20 * 24 * time.Hour)

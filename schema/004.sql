@@ -1,4 +1,5 @@
--- Money out: statements, what they pay, and what a person did with each.
+-- Money out: statements, what they pay, what a person did with each, and the tax on them; and payments
+-- decided anew under another program.
 
 -- FACT. A partner's account, closed at one place of the chain. It covers the partner's entries between
 -- the statement that it follows and itself. A statement and its payout share one id.
@@ -45,6 +46,16 @@ CREATE TABLE steps (
   hash      BLOB NOT NULL
 ) STRICT;
 CREATE INDEX steps_of ON steps (statement);
+-- FACT. A person had a payment decided under another program than that of its time.
+CREATE TABLE repricings (
+  seq     INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  txn_id  TEXT NOT NULL,
+  program INTEGER NOT NULL,  -- programs.seq
+  hash    BLOB NOT NULL
+) STRICT;
+CREATE INDEX repricings_about ON repricings (txn_id);
+
 -- FACT. The tax deducted (TDS) when a statement was approved, booked right after that step. It counts while
 -- the statement is approved, sent or paid.
 CREATE TABLE withholdings (
@@ -90,5 +101,7 @@ CREATE TRIGGER statement_lines_stay BEFORE UPDATE ON statement_lines BEGIN SELEC
 CREATE TRIGGER statement_lines_remain BEFORE DELETE ON statement_lines BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
 CREATE TRIGGER steps_stay BEFORE UPDATE ON steps BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
 CREATE TRIGGER steps_remain BEFORE DELETE ON steps BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
+CREATE TRIGGER repricings_stay BEFORE UPDATE ON repricings BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
+CREATE TRIGGER repricings_remain BEFORE DELETE ON repricings BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
 CREATE TRIGGER withholdings_stay BEFORE UPDATE ON withholdings BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
 CREATE TRIGGER withholdings_remain BEFORE DELETE ON withholdings BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;

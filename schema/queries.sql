@@ -166,6 +166,18 @@ SELECT seq, at, partner, basis, value, rate_bps, flat, program
   FROM dues
  WHERE txn_id = ?;
 
+-- name: repricing
+-- The program that a person had a payment decided under, 0 for that of its time.
+SELECT coalesce((SELECT program FROM repricings WHERE txn_id = ? ORDER BY seq DESC LIMIT 1), 0);
+
+-- name: txnids-paid-between
+SELECT txn_id
+  FROM transactions
+ WHERE paid_at >= ?
+   AND paid_at < ?
+   AND status = 'success'
+ ORDER BY paid_at, txn_id;
+
 -- name: count-dues
 SELECT count(*)
   FROM dues
@@ -561,13 +573,16 @@ SELECT partner_hash
  LIMIT 1;
 
 -- name: write-payouts
--- Which payout paid each commission that a statement was to pay: the first that stands.
+-- Which payout paid each commission that a statement was to pay: the first that stands, of those to the
+-- partner who earns it now.
 UPDATE transactions
    SET payout = coalesce((SELECT min(l.statement)
                             FROM statement_lines l
+                            JOIN statements s ON s.id = l.statement
                             JOIN standings n ON n.statement = l.statement
                            WHERE l.txn_id = transactions.txn_id
                              AND l.kind = 'pays'
+                             AND s.partner = transactions.partner
                              AND n.step = 'paid'), 0)
  WHERE gateway = 'paytm'
    AND mid = (SELECT value FROM settings WHERE name = 'mid')
@@ -575,6 +590,19 @@ UPDATE transactions
                     FROM statement_lines
                    WHERE statement = ?
                      AND kind = 'pays');
+
+-- name: write-payout
+-- The same of one commission, when it has come to another partner.
+UPDATE transactions
+   SET payout = coalesce((SELECT min(l.statement)
+                            FROM statement_lines l
+                            JOIN statements s ON s.id = l.statement
+                            JOIN standings n ON n.statement = l.statement
+                           WHERE l.txn_id = transactions.txn_id
+                             AND l.kind = 'pays'
+                             AND s.partner = transactions.partner
+                             AND n.step = 'paid'), 0)
+ WHERE id = ?;
 
 -- name: insert-payout-file
 INSERT INTO payout_files (id, at, body)
@@ -773,6 +801,12 @@ SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.pro
  CROSS JOIN dues d ON d.txn_id = t.txn_id
  ORDER BY t.id;
 
+-- name: all-repricings
+SELECT t.id, r.program
+  FROM transactions t
+ CROSS JOIN repricings r ON r.txn_id = t.txn_id
+ ORDER BY t.id, r.seq;
+
 -- name: all-commissions
 -- Where there is none, nothing may be said of it either.
 SELECT id, txn_id, partner, coalesce(commission, -1), reversed, void, currency, basis, rate_bps, flat,
@@ -816,8 +850,10 @@ SELECT e.txn, e.partner,
 -- The payout that paid each commission.
 SELECT t.id, min(l.statement)
   FROM standings n
+  JOIN statements s ON s.id = n.statement
   JOIN statement_lines l ON l.statement = n.statement
   JOIN transactions t ON t.txn_id = l.txn_id
+                     AND t.partner = s.partner
                      AND t.gateway = 'paytm'
                      AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
  WHERE n.step = 'paid'
