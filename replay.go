@@ -30,9 +30,9 @@ replay -forwards
 Decides the payments made from -from up to -to anew, under the program of today, or under version N
 (hissa program lists them), in place of the one that was in force when they were made. It prints the
 difference per partner in rupees. Nothing is booked without -apply: the difference is worked out on
-a copy of the database, made beside it and removed afterwards. Commissions that have become due never
-move, nor do a partner's own rates. Doing it twice changes nothing; -apply may be interrupted, and
-said again.
+a copy of the database, made beside it and removed afterwards. Commissions that have become due
+never move, nor do a partner's own rates. Doing it twice changes nothing; -apply may be interrupted,
+and said again.
 
 -rejected takes the messages that were refused within the last 30 days (the last two to four
 thousand of them are kept, outside the books) and tries each again under the merchant keys and the
