@@ -202,6 +202,7 @@ func (r *configReader) read(c *Config) {
 	r.readCommission(c)
 	r.readPayout(c)
 	r.readTDS(c)
+	c.Privacy.KeepBodies = option(r, "privacy.keep_bodies", "180d", period(24*time.Hour))
 	r.readReconcile(c)
 	r.readReplica(c)
 	c.Alerts.URL = option(r, "alerts.url", "", alertURL)

@@ -83,6 +83,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.TDS.Rates = []TaxRate{{From: time.Date(2026, 4, 1, 0, 0, 0, 0, ist), Section: "393(1)", Code: "1006",
 		BPS: 200, Threshold: 20_000_00}}
 	want.TDS.WithoutPAN = 2000
+	want.Privacy.KeepBodies = 180 * 24 * time.Hour
 	want.Reconcile.Daily = true
 	want.Replica.Ack, want.Replica.Away = "local", "refuse"
 	got, faults := parseConfig("hissa.toml", []byte(leastConfig), "/etc/hissa", false)
@@ -531,6 +532,7 @@ func TestConfigFaultsTerms(t *testing.T) {
 			`11:10: tds.rates[0]: "1" is not a date, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
 		{"tds", `rates = ["2026-04-01 a 1 2% x"]`,
 			`11:10: tds.rates[0]: "x" is not an amount, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
+		{"privacy", `keep_bodies = "2h"`, `11:15: privacy.keep_bodies: "2h" is too short, write at least "24h"`},
 		{"payout", `minimum = "-1"`,
 			`11:11: payout.minimum: "-1" is not an amount, write rupees above zero like "50.00"`},
 		{"payout", `account = "12 34"`,

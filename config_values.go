@@ -270,7 +270,8 @@ func period(shortest time.Duration) func(string) (time.Duration, error) {
 		case n > int64(longest/unit):
 			return 0, refuse(shown(text)+" is too long", `write at most "365d"`)
 		case time.Duration(n)*unit < shortest:
-			return 0, refuse(shown(text)+" is too short", `write at least "1h"`)
+			return 0, refuse(shown(text)+" is too short",
+				fmt.Sprintf(`write at least "%dh"`, shortest/time.Hour))
 		}
 		return time.Duration(n) * unit, nil
 	}

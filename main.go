@@ -235,6 +235,13 @@ type Config struct {
 		WithoutPAN int64 `toml:"without_pan"`
 	} `toml:"tds"`
 
+	// Privacy is about what is personal.
+	Privacy struct {
+		// KeepBodies is for how long raw messages are kept: they are for a person who looks into a
+		// payment, and for Paytm's support; the books don't need them. Default 180 days; 1 to 365.
+		KeepBodies time.Duration `toml:"keep_bodies"`
+	} `toml:"privacy"`
+
 	// Reconcile compares the books with what Paytm lists.
 	Reconcile struct {
 		// Daily asks Paytm once a day for the list of the last three days. Default true.
@@ -293,7 +300,7 @@ func (c *Config) URLFor(parts ...string) string {
 func commands() []command {
 	return []command{
 		demoCommand, serveCommand, checkCommand, partnerCommand, programCommand, keyCommand, confirmCommand,
-		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, backupCommand, restoreCommand, drillCommand,
+		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, forgetCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
 	}
@@ -616,6 +623,7 @@ func serveOn(
 	background.Go(func() { c.run(asking) })
 	background.Go(func() { watch.watch(asking) })
 	background.Go(func() { s.refused.run(asking) })
+	background.Go(func() { forgetDaily(asking, store, config.Privacy.KeepBodies, log) })
 	if config.Paytm.Forward != nil {
 		background.Go(func() { newForwarder(s).run(asking) })
 	}

@@ -147,6 +147,60 @@ INSERT INTO customers (alias, kind, value)
 VALUES (?, ?, ?)
     ON CONFLICT DO NOTHING;
 
+-- What is personal, when it is to be forgotten.
+
+-- name: txnids-about-customer
+-- The payments that a customer made, or whose orders were ever bound to them. It reads every order.
+SELECT txn_id
+  FROM transactions
+ WHERE customer = ?1
+   AND customer <> ''
+ UNION
+SELECT n.txn_id
+  FROM orders o
+  JOIN notifications n ON n.order_id = o.order_id
+ WHERE o.customer = ?1
+   AND n.kind = 'payment'
+   AND n.txn_id <> '';
+
+-- name: bodies-about
+SELECT b.notification
+  FROM subjects m
+  JOIN bodies b ON b.notification = m.seq
+ WHERE m.subject = ?;
+
+-- name: bodies-naming-customer
+-- Messages that name a subscription. It reads every one.
+SELECT b.notification
+  FROM notifications n
+  JOIN bodies b ON b.notification = n.seq
+ WHERE n.customer = ?;
+
+-- name: delete-body
+DELETE FROM bodies
+ WHERE notification = ?;
+
+-- name: delete-old-bodies
+-- Of the oldest so many, those that came before a time.
+DELETE FROM bodies
+ WHERE notification IN (SELECT notification
+                          FROM (SELECT b.notification, n.at
+                                  FROM bodies b
+                                  JOIN notifications n ON n.seq = b.notification
+                                 ORDER BY b.notification
+                                 LIMIT ?2)
+                         WHERE at < ?1);
+
+-- name: delete-forwards
+-- Those that still wait for the shop stay: it has to get them.
+DELETE FROM forwards
+ WHERE subject = ?
+   AND next_at IS NULL;
+
+-- name: delete-customer
+DELETE FROM customers
+ WHERE value = ?;
+
 -- The other facts about a payment.
 
 -- name: answers
