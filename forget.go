@@ -19,8 +19,8 @@ copies of messages for the shop. It is overwritten in the file, not only unlinke
 
 What stays is what the books need: amounts, times, order ids, TXNIDs, who brought the sale, and a
 keyed hash in place of the id. Backups and the copy that were made before still have the rest: a
-copy keeps seven days of the past. The last refused messages are kept apart for 30 days, whoever they
-are about. If the shop names the customer again, the books know them again.
+copy keeps seven days of the past. The last refused messages are kept apart for 30 days, whoever
+they are about. If the shop names the customer again, the books know them again.
 
 Example:  hissa forget 77`,
 	run: func(c *call) error {
