@@ -189,9 +189,13 @@ func payoutFile(c *call) error {
 	}
 	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
 		if len(numbers) == 1 {
-			body, err := store.PayoutFile(ctx, numbers[0])
+			body, stopped, err := store.PayoutFile(ctx, numbers[0])
 			if err != nil {
 				return asNo(err, fmt.Sprintf("there is no file %d: hissa payout list -all shows them under BY", numbers[0]))
+			}
+			for _, l := range stopped {
+				fmt.Fprintf(c.stderr, "hissa: don't pay payout %d of %s if it is not paid yet: %s; take its row out, "+
+					"then hissa payout failed %d\n", l.ID, l.Partner, l.Why, l.ID)
 			}
 			fmt.Fprintln(c.stderr, "hissa: the same file once more: "+
 				"if the bank has taken it already, don't upload it again")

@@ -198,21 +198,19 @@ func (t *tx) draft(partner string, unpaid []int64, since, minimum int64) (Drafte
 		return d, err
 	}
 	now := &Statement{At: t.now, Partner: partner, Minimum: minimum}
-	if now.Closing, err = t.balance(accountOf(partner)); err != nil {
+	if err := t.close(now, lines); err != nil {
 		return d, err
 	}
-	for _, l := range lines {
-		if l.Kind == "held" {
-			now.Held += l.Amount
-		}
-	}
-	now.Payable = max(0, now.Closing-now.Held)
 	var withdrawn *Statement
 	if before != nil && before.isOpen() {
 		if d.Why, err = t.makeWay(before, now, lines); err != nil || d.Why != "" {
 			return d, err
 		}
 		withdrawn = before
+		// The tax of one that was approved was given back.
+		if err := t.close(now, lines); err != nil {
+			return d, err
+		}
 		if before, err = t.statementInForce(partner); err != nil {
 			return d, err
 		}
@@ -228,6 +226,19 @@ func (t *tx) draft(partner string, unpaid []int64, since, minimum int64) (Drafte
 	}
 	d.Statement = now
 	return d, t.bookStatement(now, lines)
+}
+
+// close fills in what a statement closes with.
+func (t *tx) close(s *Statement, lines []Line) (err error) {
+	s.Held = 0
+	for _, l := range lines {
+		if l.Kind == "held" {
+			s.Held += l.Amount
+		}
+	}
+	s.Closing, err = t.balance(accountOf(s.Partner))
+	s.Payable = max(0, s.Closing-s.Held)
+	return err
 }
 
 // makeWay ends an open statement so that a new one can follow. It says why not when the open one still
@@ -496,8 +507,11 @@ func (s *Store) JudgeStatement(
 func (t *tx) refuseStopped(s *Statement) error {
 	why, err := t.stopped(s)
 	if err == nil && why != "" {
-		err = refusedStep{fmt.Sprintf("statement %d must not be paid any more: %s. "+
-			"hissa statement draft -partner %s makes a new one", s.ID, why, s.Partner)}
+		remedy := fmt.Sprintf("hissa statement draft -partner %s makes a new one", s.Partner)
+		if s.State() == "sent" {
+			remedy = fmt.Sprintf("if it was not paid, hissa payout failed %d, then %s", s.ID, remedy)
+		}
+		err = refusedStep{fmt.Sprintf("statement %d must not be paid any more: %s. %s", s.ID, why, remedy)}
 	}
 	return err
 }
@@ -554,7 +568,7 @@ func (s *Store) SendPayout(ctx context.Context, id int64, again bool) (st *State
 		last := st.last()
 		if last.Step == "sent" && last.Way == "qr" {
 			if again {
-				return nil
+				return t.refuseStopped(st)
 			}
 			return refusedStep{fmt.Sprintf("the QR of payout %d was shown on %s: if it was paid, hissa payout paid %d "+
 				"-utr …; if surely not, hissa payout qr %d -again", id, clock(last.At), id, id)}
@@ -575,7 +589,7 @@ type Payable struct {
 	To Contact
 }
 
-// LeftOut is a payout that did not go into the bank's file.
+// LeftOut is a payout that did not go into the bank's file, or should not have.
 type LeftOut struct {
 	*Statement
 	Why string
@@ -648,15 +662,36 @@ func (t *tx) approved(left *[]LeftOut) ([]Payable, error) {
 }
 
 // PayoutFile returns a file as it was made for the bank; errNotFound when there is none of this number.
-func (s *Store) PayoutFile(ctx context.Context, number int64) (body []byte, err error) {
-	err = s.read(ctx, func(r rows) error {
-		err := r.one(q("payout-file"), args{number}, &body)
+// stopped are the payouts in it that must not be paid any more.
+func (s *Store) PayoutFile(ctx context.Context, number int64) (body []byte, stopped []LeftOut, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		stopped = nil
+		err := t.one(q("payout-file"), args{number}, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = errNotFound
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		all, err := t.statements(Span{})
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if s.State() != "sent" || s.last().Way != fmt.Sprintf("file %d", number) {
+				continue
+			}
+			why, err := t.stopped(s)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				stopped = append(stopped, LeftOut{s, why})
+			}
+		}
+		return nil
 	})
-	return body, err
+	return body, stopped, err
 }
 
 // statement reads one with its steps; errNotFound for an unknown id.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -159,4 +160,41 @@ func TestTaxFollowsThePayout(t *testing.T) {
 	b.due("ASHA", "C", 150_000_00)
 	b.judges(b.drafts("ASHA")[0], "approved")
 	is("in the next year", 15_000_00, 5_000_00, 20_000_00)
+}
+
+// An approved payout is stopped by a dispute: drafting anew gives its tax back before the account is
+// closed. A payout on its way that is stopped can't be shown or had again without a word.
+func TestStoppedPayoutGivesItsTaxBack(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA", payee)
+	b.tax = TaxRules{Rates: []TaxRate{{Section: "393(1)", BPS: 200}}}
+	b.due("ASHA", "A", 150_000_00)
+	b.due("ASHA", "B", 50_000_00)
+	b.judges(b.drafts("ASHA")[0], "approved")
+	b.send(dispute("A", "D1", "NEW", 100))
+	second := b.drafts("ASHA")[0]
+	if got := b.told(second.ID); got != "0.00 20000.00 15000.00 5000.00 draft: held A 15000.00, pays B 5000.00" {
+		t.Errorf("the new statement says %s", got)
+	}
+	b.sent(b.judges(second, "approved"))
+	b.send(refund("B", "R1", "succeeded", 100))
+	var refused refusedStep
+	if _, _, err := b.SendPayout(b.ctx(), second.ID, true); !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "if it was not paid, hissa payout failed 2") {
+		t.Errorf("a payout that is stopped was shown again: %v", err)
+	}
+	b.settles(second, "failed", "")
+	third := b.judges(b.drafts("ASHA")[0], "approved")
+	number, _, left, err := b.SendFile(b.ctx(), func(time.Time, []Payable) ([]byte, error) { return []byte("file"), nil })
+	if err != nil || len(left) > 0 {
+		t.Fatal(err, left)
+	}
+	if _, stopped, err := b.PayoutFile(b.ctx(), number); err != nil || len(stopped) > 0 {
+		t.Errorf("before: %v %v", stopped, err)
+	}
+	b.send(refund("B", "R2", "succeeded", 100))
+	if _, stopped, err := b.PayoutFile(b.ctx(), number); err != nil || len(stopped) != 1 || stopped[0].ID != third.ID {
+		t.Errorf("after: %v %v", stopped, err)
+	}
 }
