@@ -15,6 +15,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 var statementCommand = command{
@@ -357,21 +358,16 @@ func (t *Told) tellAll(w io.Writer) {
 	if t.Name != "" && t.Name != t.Partner {
 		who = t.Name + " (" + t.Partner + ")"
 	}
-	fmt.Fprintf(w, "Statement %d for %s\n%s, drafted %s\nState: %s\n\n", t.ID, who, t.span(), clock(t.At), t.stateWords())
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
-	amount := func(label string, paise int64) { fmt.Fprintf(tw, "%s\t\t\t%s\t\n", label, rupees(paise)) }
-	amount("Opening balance", t.Opening)
+	fmt.Fprintf(w, "Statement %d for %s, %s\nDrafted %s; %s\n\n", t.ID, who, t.span(), clock(t.At), t.stateWords())
+	rows := []sum{{"Opening balance", t.Opening}}
 	for _, e := range t.Entries {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t\n", day(e.At), e.Kind, e.about(), rupees(e.signed()))
+		rows = append(rows, sum{fmt.Sprintf("  %-11s  %-8s  %s", day(e.At), e.Kind, e.about()), e.signed()})
 	}
-	amount("Closing balance", t.Closing)
-	amount("Still held", -t.Held)
-	amount("Payable", t.Payable)
+	rows = append(rows, sum{"Closing balance", t.Closing}, sum{"Still held", -t.Held}, sum{"Payable", t.Payable})
 	if t.Tax != nil {
-		amount(t.Tax.words(t.isPayout()), -t.Tax.Amount)
-		amount("Payout", t.Amount())
+		rows = append(rows, sum{t.Tax.words(t.isPayout()), -t.Tax.Amount}, sum{"Payout", t.Amount()})
 	}
-	tw.Flush()
+	tellSums(w, rows)
 	if t.Payable < t.Minimum && t.Payable > 0 {
 		fmt.Fprintf(w, "\nLess than %s is carried forward to the next statement.\n", rupees(t.Minimum))
 	}
@@ -379,6 +375,24 @@ func (t *Told) tellAll(w io.Writer) {
 	t.tellLines(w, "held", "Still held:")
 	if back := t.takenBack(); back != 0 {
 		fmt.Fprintf(w, "\nOf earlier payouts, %s was taken back and is set off.\n", rupees(back))
+	}
+}
+
+// sum is a line of a statement.
+type sum struct {
+	label string
+	paise int64
+}
+
+// tellSums writes labels to the left and amounts below each other.
+func tellSums(w io.Writer, rows []sum) {
+	var labels, amounts int
+	for _, r := range rows {
+		labels = max(labels, utf8.RuneCountInString(r.label))
+		amounts = max(amounts, utf8.RuneCountInString(rupees(r.paise)))
+	}
+	for _, r := range rows {
+		fmt.Fprintf(w, "%-*s  %*s\n", labels, r.label, amounts, rupees(r.paise))
 	}
 }
 
