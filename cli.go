@@ -48,7 +48,7 @@ func firstWord(arguments []string) int {
 			return i
 		}
 		name = strings.TrimPrefix(name, "-")
-		if !slices.Contains([]string{"json", "enable", "all", "again"}, name) && !strings.Contains(name, "=") {
+		if !slices.Contains([]string{"json", "enable", "all", "again", "apply"}, name) && !strings.Contains(name, "=") {
 			i++ // its value
 		}
 	}
@@ -367,18 +367,16 @@ func partnerList(c *call) error {
 }
 
 func (c *call) partnerTable(config *Config, list []PartnerRow) error {
-	tw := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "CODE\tNAME\tRATE\tSTATE\tLINK\tPROMO CODES\tREFERENCES")
+	var rows [][]string
 	for _, p := range list {
 		rate := "program"
 		if p.Rate != (Rate{}) {
 			rate = p.Rate.String()
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
-			strings.Join(p.Promos, " "), strings.Join(p.References, " "))
+		rows = append(rows, []string{p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
+			strings.Join(p.Promos, " "), strings.Join(p.References, " ")})
 	}
-	return tw.Flush()
+	return table(c.stdout, []string{"CODE", "NAME", "RATE", "STATE", "LINK", "PROMO CODES", "REFERENCES"}, rows)
 }
 
 var programCommand = command{

@@ -299,7 +299,7 @@ func (c *Config) URLFor(parts ...string) string {
 
 func commands() []command {
 	return []command{
-		demoCommand, serveCommand, checkCommand, partnerCommand, programCommand, keyCommand, confirmCommand,
+		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, confirmCommand,
 		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, forgetCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
