@@ -214,20 +214,25 @@ func statementJudge(c *call, step, done string, several bool) error {
 				return noError{"there is no draft to approve: hissa statement draft makes them"}
 			}
 		}
-		var refused error
+		refused := 0
 		for _, id := range ids {
 			s, err := store.JudgeStatement(ctx, id, step, strings.TrimSpace(*reason), config.taxRules())
 			err = asNo(err, fmt.Sprintf("there is no statement %d: hissa statement list -all shows them", id))
-			if err == nil {
-				fmt.Fprintf(c.stderr, "hissa: statement %d of %s, %s, is %s\n", id, s.Partner, rupees(s.Amount()), done)
-			}
 			var no noError
-			if err != nil && !errors.As(err, &no) {
+			switch {
+			case err == nil:
+				fmt.Fprintf(c.stderr, "hissa: statement %d of %s, %s, is %s\n", id, s.Partner, rupees(s.Amount()), done)
+			case !errors.As(err, &no) || len(ids) == 1:
 				return err
+			default:
+				fmt.Fprintf(c.stderr, "hissa: %v\n", err)
+				refused++
 			}
-			refused = errors.Join(refused, err)
 		}
-		return refused
+		if refused > 0 {
+			return noError{fmt.Sprintf("%d of %s stay as they were", refused, plural(int64(len(ids)), "statement"))}
+		}
+		return nil
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"hissa/paytm"
 )
@@ -278,6 +279,9 @@ func parseStatement(text []byte) (*signedStatement, error) {
 	}
 	if !ed25519.Verify(key, said, signature) {
 		return nil, errors.New("was changed after it was signed")
+	}
+	if strings.ContainsFunc(s.Shop+s.Partner, unicode.IsControl) {
+		return nil, errNotAStatement // whoever signs it may want to play with a terminal
 	}
 	s.key = hex.EncodeToString(key)
 	// A name that stands twice, or in other letters, would be read in two ways.

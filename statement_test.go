@@ -288,6 +288,7 @@ func TestSignedStatements(t *testing.T) {
 		{`"txn_id":"D","payout"`, `"txn_id":"X","payout"`, "do not follow each other"},
 		{`"amount":"100.00","currency"`, `"amount":"100.01","currency"`, "its entries come to"},
 		{`"shop"`, `"id":1,"shop"`, "is not written as Hissa writes"},
+		{`"partner":"ASHA"`, `"partner":"\u001b[2J"`, "is not a signed statement"},
 	} {
 		said, _, _ := bytes.Cut(text, []byte("\n"))
 		forged := bytes.Replace(said, []byte(lie.from), []byte(lie.to), 1)
