@@ -590,7 +590,8 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 	case winner >= 0:
 		c := p.Candidates[winner]
 		p.Partner, p.Basis, p.Value = c.Partner, c.Basis, c.Value
-		p.Rate = t.rateOf(c.Partner, p.PaidAt, program)
+		p.Rate = t.rateOf(c, p.PaidAt, program)
+		limit(p, &p.Candidates[winner], f, program)
 	default:
 		p.Why = nobody(p.Candidates)
 		return
@@ -599,11 +600,28 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 		return
 	}
 	p.Earned = p.Rate.of(p.Amount, program.ExcludeTax)
+	if program.Cap > 0 {
+		p.Earned = min(p.Earned, program.Cap)
+	}
 	p.Reversed = p.Earned
 	if p.Confirmation != denied {
 		p.Reversed = share(p.Earned, p.Refunded, p.Amount)
 	}
 	p.DueAt = p.PaidAt.Add(program.Hold)
+}
+
+// limit leaves a commission of nothing where the program pays for a customer's first payments alone. The
+// sale stays with who brought it. A payment without a customer can't be counted, and earns.
+func limit(p *Position, c *Candidate, f Facts, program Program) {
+	if program.Payments == 0 || p.Customer == "" || f.Earlier < program.Payments {
+		return
+	}
+	p.Rate = Rate{}
+	first := "first payment"
+	if program.Payments > 1 {
+		first = fmt.Sprintf("first %d payments", program.Payments)
+	}
+	c.Verdict += "; it earns nothing: the program pays for the " + first + " of a customer"
 }
 
 // readAgain lets what messages and the API say still move a commission whose partner they named:
@@ -623,7 +641,7 @@ func readAgain(p *Position, f Facts, t *Terms, program Program) {
 			p.Partner, p.Why = "", "no partner: what named one no longer counts"
 		case named[i].Partner != p.Partner:
 			p.Partner, p.Value = named[i].Partner, named[i].Value
-			p.Rate = t.rateOf(p.Partner, p.PaidAt, program)
+			p.Rate = t.rateOf(named[i], p.PaidAt, program)
 		}
 	}
 	for i := range p.Candidates {

@@ -39,6 +39,8 @@ var chained = []chainedTable{
 	{"statement_lines", "at statement kind txn_id amount due_at blocks"},
 	{"steps", "at statement step way utr reason"},
 	{"repricings", "at txn_id program"},
+	{"program_limits", "at program who cap payments"},
+	{"code_rates", "at code rate_bps flat"},
 	{"withholdings", "at statement section code rate_bps threshold credited base amount"},
 }
 

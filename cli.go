@@ -109,7 +109,8 @@ A partner earns through a link (/r/ASHA), through promo codes, and through refer
 link, invoice or POS ids that Paytm sends back. Codes, promo codes and references share one
 namespace, in which case does not matter; a name never moves to another partner. A rate is a
 percentage of the payment ("12%"), or flat rupees a payment ("50.00"); without one the program's
-counts. Payouts go to the bank account or the UPI id (-vpa), so -name is the name of its holder.
+counts. A promo code can have a rate of its own: -promo ASHA10=15%, and -promo ASHA10=partner ends
+that. Payouts go to the bank account or the UPI id (-vpa), so -name is the name of its holder.
 Changes count for payments from the second they are made. Earlier payments that already
 carried a code which nobody held are credited when it is added.
 
@@ -146,6 +147,9 @@ func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 	c.flags.Var((*texts)(&p.Promos), "promo", "")
 	c.flags.Var((*texts)(&p.References), "ref", "")
 	return func() (PartnerChange, error) {
+		if err := p.ratePromos(); err != nil {
+			return p, err
+		}
 		given := map[string]*string{}
 		ifsc, pan, gstin = strings.ToUpper(ifsc), strings.ToUpper(pan), strings.ToUpper(gstin)
 		values := map[string]*string{
@@ -156,9 +160,9 @@ func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 		p.Name, p.Email, p.VPA = given["name"], given["email"], given["vpa"]
 		p.Account, p.IFSC, p.PAN, p.GSTIN = given["account"], given["ifsc"], given["pan"], given["gstin"]
 		if rate != "" {
-			parsed, err := parseRate(rate)
+			parsed, err := parseRate(rate, "program")
 			if err != nil {
-				return p, usageError{err.Error()}
+				return p, usageError{"-rate " + err.Error()}
 			}
 			p.Rate = &parsed
 		}
@@ -166,17 +170,36 @@ func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 	}
 }
 
-// parseRate reads "12%", "50.00", or "program" for the program's own.
-func parseRate(text string) (Rate, error) {
-	if text == "program" {
+// ratePromos takes the rates off promo codes that are written with one, ASHA10=15%.
+func (p *PartnerChange) ratePromos() error {
+	for i, promo := range p.Promos {
+		code, text, has := strings.Cut(promo, "=")
+		if !has {
+			continue
+		}
+		rate, err := parseRate(text, "partner")
+		if err != nil {
+			return usageError{"-promo " + code + "= " + err.Error()}
+		}
+		if p.PromoRates == nil {
+			p.PromoRates = map[string]Rate{}
+		}
+		p.Promos[i], p.PromoRates[code] = code, rate
+	}
+	return nil
+}
+
+// parseRate reads "12%", "50.00", or the word for no rate of its own.
+func parseRate(text, none string) (Rate, error) {
+	if text == none {
 		return Rate{}, nil
 	}
 	percent, isPercent := strings.CutSuffix(text, "%")
 	n, err := paytm.ParseAmount(percent) // two decimals at most, like rupees
 	switch {
 	case err != nil || n == 0 || isPercent && n > 10000:
-		return Rate{}, fmt.Errorf("-rate %q: write a percentage up to 100%% like 12.5%%, "+
-			"flat rupees like 50.00, or program", text)
+		return Rate{}, fmt.Errorf("%q: write a percentage up to 100%% like 12.5%%, "+
+			"flat rupees like 50.00, or %s", text, none)
 	case isPercent:
 		return Rate{BPS: n}, nil
 	}
@@ -374,9 +397,22 @@ func (c *call) partnerTable(config *Config, list []PartnerRow) error {
 			rate = p.Rate.String()
 		}
 		rows = append(rows, []string{p.Code, p.Name, rate, p.State, config.URLFor("r", p.Code),
-			strings.Join(p.Promos, " "), strings.Join(p.References, " ")})
+			strings.Join(p.promosWithRates(), " "), strings.Join(p.References, " ")})
 	}
 	return table(c.stdout, []string{"CODE", "NAME", "RATE", "STATE", "LINK", "PROMO CODES", "REFERENCES"}, rows)
+}
+
+// promosWithRates lists the promo codes, each with its rate if it has its own.
+func (p PartnerRow) promosWithRates() []string {
+	list := slices.Clone(p.Promos)
+	for i, code := range list {
+		for _, with := range p.PromoRates {
+			if strings.HasPrefix(with, code+"=") {
+				list[i] = with
+			}
+		}
+	}
+	return list
 }
 
 var programCommand = command{
@@ -384,8 +420,8 @@ var programCommand = command{
 	short: "the terms and when they changed",
 	long: `
 Lists every version of the terms, [attribution] and [commission] of the configuration with
-paytm.confirm and paytm.order_suffix, numbered from 1. serve adds one whenever the configuration
-says something new when it starts. A payment is decided under the version that was in force when it
+paytm.confirm and paytm.order_suffix, numbered from 1, and who brought it: the user on this machine.
+serve adds one whenever the configuration says something new when it starts. A payment is decided under the version that was in force when it
 was made, unless hissa replay had it decided under another.
 
 Example:  hissa program`,
@@ -418,6 +454,10 @@ Example:  hissa program`,
 }
 
 func programRecord(number int, p Program) record {
+	limit := "" // none
+	if p.Cap > 0 {
+		limit = decimal(p.Cap)
+	}
 	lifetime := ""
 	if p.Lifetime > 0 {
 		lifetime = fmt.Sprintf("%dmo", p.Lifetime)
@@ -426,7 +466,7 @@ func programRecord(number int, p Program) record {
 		{"number", int64(number)}, {"since", rfc3339(p.At)}, {"rate", p.Rate.String()},
 		{"exclude_tax", Rate{BPS: p.ExcludeTax}.String()}, {"hold", span(p.Hold)}, {"window", span(p.Window)},
 		{"model", p.Model}, {"precedence", p.Precedence}, {"lifetime", lifetime}, {"confirm", p.Confirm},
-		{"order_suffix", p.OrderSuffix},
+		{"order_suffix", p.OrderSuffix}, {"cap", limit}, {"payments", int64(p.Payments)}, {"by", p.Who},
 	}
 }
 

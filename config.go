@@ -296,6 +296,8 @@ func (r *configReader) readCommission(c *Config) {
 			`write rate = "10%" or flat = "50.00" under [commission]`))
 	}
 	c.Commission.ExcludeTaxBPS = option(r, "commission.exclude_tax", "", parseTax)
+	c.Commission.Cap = option(r, "commission.cap", "", parseFlat)
+	c.Commission.Payments = r.number("commission.payments", 0, 1000)
 	c.Commission.Hold = option(r, "commission.hold", "14d", period(0))
 }
 
@@ -407,6 +409,24 @@ func (r *configReader) flag(key string, otherwise bool) bool {
 			"write true or false without quotes"))
 	}
 	return value
+}
+
+// number reads a whole number from 0 to most.
+func (r *configReader) number(key string, otherwise, most int) int {
+	given, is := r.value(key)
+	if !is {
+		return otherwise
+	}
+	value, ok := given.(int64)
+	if !ok || value < 0 || value > int64(most) {
+		problem := "is " + kind(given) + " and not a whole number"
+		if ok {
+			problem = fmt.Sprintf("%d is out of range", value)
+		}
+		r.fault(key, refuse(problem, fmt.Sprintf("write a number from 0 to %d without quotes", most)))
+		return otherwise
+	}
+	return int(value)
 }
 
 // value looks an option up, and makes its name known.

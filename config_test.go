@@ -166,6 +166,8 @@ func TestConfigValues(t *testing.T) {
 			func(c *Config) any { return c.Commission.ExcludeTaxBPS }, "1800"},
 		{"commission", `exclude_tax = "99.99%"`,
 			func(c *Config) any { return c.Commission.ExcludeTaxBPS }, "9999"},
+		{"commission", `cap = "500.00"`, func(c *Config) any { return c.Commission.Cap }, "50000"},
+		{"commission", `payments = 7`, func(c *Config) any { return c.Commission.Payments }, "7"},
 		{"commission", `hold = "0d"`, func(c *Config) any { return c.Commission.Hold }, "0s"},
 		{"commission", `hold = "90m"`, func(c *Config) any { return c.Commission.Hold }, "1h30m0s"},
 		{"commission", `hold = "365d"`, func(c *Config) any { return c.Commission.Hold }, "8760h0m0s"},
@@ -491,6 +493,13 @@ func TestConfigFaultsTerms(t *testing.T) {
 				`like "50.00"` + "\n" +
 				`10:8: commission.rate: rate on line 10 and flat on line 9 are both ` +
 				`set, keep one of them`},
+		{"commission", `cap = "0"`,
+			`9:7: commission.cap: "0" is not an amount, write rupees above zero like "50.00"`},
+		{"commission", `payments = "1"`,
+			`9:12: commission.payments: is text and not a whole number, write a number from 0 to 1000 ` +
+				`without quotes`},
+		{"commission", `payments = -1`,
+			`9:12: commission.payments: -1 is out of range, write a number from 0 to 1000 without quotes`},
 		{"commission", `exclude_tax = "-1%"`,
 			`9:15: commission.exclude_tax: "-1%" is not a percentage, write it like ` +
 				`"18%"`},

@@ -224,7 +224,7 @@ func (d *demonstration) partners(ctx context.Context) error {
 		{"RAVI", "Ravi", "RAVI12", "", "12%"},
 		{"MEERA", "Meera", "MEERA5", "LI_2048", "program"},
 	} {
-		rate, err := parseRate(p.rate)
+		rate, err := parseRate(p.rate, "program")
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,8 @@ type Story struct {
 	Handed     []Handed
 	Parts      []paytm.Part // of a hybrid payment
 	Program    int          // which of the programs, counted from 1, prices the commission
+	Own        string       // the promo code whose own rate prices it, "" for none
+	Cap        int64        // what the program's cap leaves of it; 0 where that does not touch it
 }
 
 // Entry is one ledger transfer.
@@ -114,6 +116,13 @@ func (r rows) story(s *Story, txnID string) error {
 	s.Program = 1 + slices.IndexFunc(terms.programs, func(p Program) bool {
 		return p.Seq == s.Commission.Program
 	})
+	c, program := s.Commission, terms.program(s.Commission.Program)
+	if program.Cap > 0 && c.Rate.of(s.Txn.Amount, program.ExcludeTax) > program.Cap {
+		s.Cap = program.Cap
+	}
+	if own := terms.ownRate(s.Txn.Value, s.Txn.PaidAt); own != (Rate{}) && own == c.Rate {
+		s.Own = s.Txn.Value
+	}
 	return nil
 }
 
@@ -445,6 +454,15 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 	rate := c.Rate.String() + " of the payment"
 	if c.Rate.Flat > 0 {
 		rate = "a flat " + rupees(c.Rate.Flat)
+	}
+	if s.Own != "" {
+		rate += ", the rate of " + s.Own
+	}
+	if s.Cap > 0 {
+		rate += fmt.Sprintf(", which is capped at %s", rupees(s.Cap))
+	}
+	if c.Rate == (Rate{}) {
+		rate = "the customer has made as many payments before as the program pays for"
 	}
 	fmt.Fprintf(w, "Commission:\n  %s earns %s: %s, under program %d.\n",
 		s.name(c.Partner), rupees(c.Amount), rate, s.Program)

@@ -168,7 +168,7 @@ func partnerRecord(p PartnerRow) record {
 	}
 	return record{
 		{"code", p.Code}, {"name", p.Name}, {"rate", rate}, {"promos", p.Promos},
-		{"refs", p.References}, {"state", p.State},
+		{"refs", p.References}, {"state", p.State}, {"promo_rates", p.PromoRates},
 	}
 }
 

@@ -120,4 +120,5 @@ type Facts struct {
 	Orders        map[string]Order   // by the order id that the messages carry
 	Clicks        map[string]Click   // by click id
 	Brought       map[string]Brought // by customer alias, this transaction left out
+	Earlier       int                // payments of the same customer before this one, as far as terms count them
 }

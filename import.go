@@ -97,7 +97,8 @@ var partnerColumns = map[string][]string{
 	"code": {"code", "token", "affiliate code", "referral code", "id"}, "name": {"name"},
 	"first": {"first name"}, "last": {"last name"}, "email": {"email", "email address"},
 	"promos": {"promos", "promo", "coupon", "coupons", "coupon code"}, "refs": {"refs", "references"},
-	"rate": {"rate", "commission", "commission rate"}, "state": {"state", "status"},
+	"promo_rates": {"promo_rates"},
+	"rate":        {"rate", "commission", "commission rate"}, "state": {"state", "status"},
 	"vpa": {"vpa"}, "account": {"account"}, "ifsc": {"ifsc"}, "pan": {"pan"}, "gstin": {"gstin"},
 }
 
@@ -169,7 +170,7 @@ func partnerOf(number int, cell func(string) string) partnerLine {
 	p.Code, p.Name, p.Email = cell("code"), text(name), text(cell("email"))
 	p.VPA, p.Account, p.IFSC = text(cell("vpa")), text(cell("account")), text(strings.ToUpper(cell("ifsc")))
 	p.PAN, p.GSTIN = text(strings.ToUpper(cell("pan"))), text(strings.ToUpper(cell("gstin")))
-	p.Promos, p.References = strings.Fields(cell("promos")), strings.Fields(cell("refs"))
+	p.Promos, p.References = withRates(strings.Fields(cell("promos")), strings.Fields(cell("promo_rates"))), strings.Fields(cell("refs"))
 	switch state := strings.ToLower(cell("state")); state {
 	case "", "active", "approved", "enabled":
 	case "disabled", "denied", "suspended", "inactive", "rejected":
@@ -182,12 +183,16 @@ func partnerOf(number int, cell func(string) string) partnerLine {
 		return l
 	}
 	if rate := cell("rate"); rate != "" {
-		parsed, err := parseRate(rate)
+		parsed, err := parseRate(rate, "program")
 		if err != nil {
-			l.wrong = strings.Replace(err.Error(), "-rate", "rate", 1)
+			l.wrong = "rate " + err.Error()
 			return l
 		}
 		p.Rate = &parsed
+	}
+	if err := p.ratePromos(); err != nil {
+		l.wrong = strings.TrimPrefix(err.Error(), "-")
+		return l
 	}
 	if !codePattern.MatchString(p.Code) || strings.HasPrefix(p.Code, clickPrefix) {
 		l.wrong = fmt.Sprintf("code %q: it is 1 to 32 letters, digits, - and _, a letter or digit first", p.Code)
@@ -195,6 +200,19 @@ func partnerOf(number int, cell func(string) string) partnerLine {
 		l.wrong = strings.TrimPrefix(err.Error(), "-")
 	}
 	return l
+}
+
+// withRates gives the promo codes the rates that stand in a column of their own, as CODE=RATE.
+func withRates(promos, rates []string) []string {
+	for _, rate := range rates {
+		code, _, _ := strings.Cut(rate, "=")
+		if i := slices.Index(promos, code); i >= 0 {
+			promos[i] = rate
+		} else {
+			promos = append(promos, rate)
+		}
+	}
+	return promos
 }
 
 // judgeImport compares lines with the partners there are, and with each other.

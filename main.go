@@ -18,9 +18,11 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"os/user"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,6 +195,15 @@ type Config struct {
 		// ExcludeTaxBPS takes the tax inside the payment out first: at "18%", 1800, a rate applies
 		// to the payment ÷ 1.18. Default 0. A flat amount is not touched by it.
 		ExcludeTaxBPS int64 `toml:"exclude_tax"`
+
+		// Cap is the most in paise that one payment earns, whatever the rate; 0, the default, is no
+		// limit. Refunds are taken back in proportion to what was earned.
+		Cap int64 `toml:"cap"`
+
+		// Payments is how many payments of one customer earn, the earliest first: 1 is the first
+		// alone, 7 is the first and six renewals. Default 0, all. It counts confirmed payments by
+		// customer_id or SUBS_ID, whoever brought them; a payment that names no customer earns.
+		Payments int `toml:"payments"`
 
 		// Hold is how long after the payment its commission becomes due. Default 14 days; 0 to 365
 		// days. Make it longer than your refund period: what is paid out is gone.
@@ -475,6 +486,14 @@ func (c *Config) storeOptions(create bool) StoreOptions {
 	return StoreOptions{Environment: c.Paytm.Environment, MID: c.Paytm.MID, Create: create}
 }
 
+// whoami is the name of the user on this machine, its number where it has none.
+func whoami() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(os.Getuid())
+}
+
 // program is the terms as the configuration states them.
 func (c *Config) program() Program {
 	return Program{
@@ -483,6 +502,7 @@ func (c *Config) program() Program {
 		Window: c.Attribution.Window, Model: c.Attribution.Model,
 		Precedence: c.Attribution.Precedence, Lifetime: c.Attribution.Lifetime,
 		Confirm: c.Paytm.Confirm, OrderSuffix: c.Paytm.OrderSuffix,
+		Cap: c.Commission.Cap, Payments: c.Commission.Payments, Who: whoami(),
 	}
 }
 

@@ -131,8 +131,11 @@ func (m *model) draft(partner string) *paper {
 		}
 	}
 	now.told = m.told(now)
-	now.closing, now.before = m.owes(partner)
-	now.payable = max(0, now.closing-held)
+	close := func() {
+		now.closing, now.before = m.owes(partner)
+		now.payable = max(0, now.closing-held)
+	}
+	close()
 	switch open := m.inForce(partner); open.state {
 	case "held", "sent":
 		return nil
@@ -141,6 +144,7 @@ func (m *model) draft(partner string) *paper {
 			return nil
 		}
 		open.state = "replaced"
+		close() // its tax came back
 	case "draft":
 		if open.closing == now.closing && open.told == now.told && !m.stopped(open) {
 			return nil

@@ -421,13 +421,26 @@ func (t *tx) redecideCustomers(customers, broughtBefore []string) error {
 	return nil
 }
 
-// firstBringers lists, of each customer, the two earliest payments that some partner brought: all
-// that other payments of the customer depend on, since each leaves itself out. None while the
-// payments of a customer are being worked out, or where no program has a lifetime.
+// firstBringers lists, of each customer, all that other payments of the customer depend on: the two
+// earliest payments that some partner brought, since each leaves itself out, where a program has a
+// lifetime; and one more than the first payments that some program pays for alone. None while the
+// payments of a customer are being worked out.
 func (t *tx) firstBringers(customers []string) ([]string, error) {
 	var list []string
-	if t.inCustomer || !t.terms.anyLifetime() {
+	if t.inCustomer {
 		return nil, nil
+	}
+	if most := t.terms.mostPayments(); most > 0 {
+		for _, customer := range customers {
+			first, err := t.transactionIDs(q("txnids-of-customer-first"), customer, most+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(append(list, customer), first...)
+		}
+	}
+	if !t.terms.anyLifetime() {
+		return list, nil
 	}
 	for _, customer := range customers {
 		err := t.each(q("first-bringers"), args{customer}, func(scan func(...any) error) error {

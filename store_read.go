@@ -127,12 +127,24 @@ func (r rows) factsUnder(
 	return f, r.namedBy(&f, t)
 }
 
-// namedBy finds what the facts loaded so far name: clicks, and who brought a customer.
+// namedBy finds what the facts loaded so far name: clicks, who brought a customer, and the customer's
+// payments before.
 func (r rows) namedBy(f *Facts, t *Terms) error {
-	if err := r.clicksOf(f); err != nil || !t.anyLifetime() {
+	if err := r.clicksOf(f); err != nil {
 		return err
 	}
-	return r.broughtOf(f)
+	if t.anyLifetime() {
+		if err := r.broughtOf(f); err != nil {
+			return err
+		}
+	}
+	most := t.mostPayments()
+	if most == 0 {
+		return nil
+	}
+	// Whose payment it was and when follows from the rest.
+	p := decide(*f, t)
+	return r.one(q("count-earlier"), args{p.Customer, p.PaidAt.UnixMilli(), f.TxnID, most}, &f.Earlier)
 }
 
 // notifications returns the distinct messages about a subject, in order of booking.

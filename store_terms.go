@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,13 +19,16 @@ import (
 
 // loadTerms reads every version of the terms.
 func (r rows) loadTerms() (*Terms, error) {
-	t := &Terms{partners: map[string][]Partner{}, codes: map[string]Code{}}
+	t := &Terms{
+		partners: map[string][]Partner{}, codes: map[string]Code{}, rates: map[string][]codeRate{},
+	}
 	err := r.each(q("programs"), nil, func(scan func(...any) error) error {
 		var p Program
 		var at, hold, window int64
 		var precedence string
 		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window,
-			&p.Model, &precedence, &p.Lifetime, &p.Confirm, &p.OrderSuffix)
+			&p.Model, &precedence, &p.Lifetime, &p.Confirm, &p.OrderSuffix,
+			&p.Cap, &p.Payments, &p.Who)
 		p.At, p.Precedence = fromMillis(&at), strings.Fields(precedence)
 		p.Hold, p.Window = time.Duration(hold)*time.Second, time.Duration(window)*time.Second
 		t.programs = append(t.programs, p)
@@ -44,7 +48,7 @@ func (r rows) loadTerms() (*Terms, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, r.each(q("codes"), nil, func(scan func(...any) error) error {
+	err = r.each(q("codes"), nil, func(scan func(...any) error) error {
 		var c Code
 		var at int64
 		err := scan(&c.Seq, &at, &c.Code, &c.Kind, &c.Partner)
@@ -52,11 +56,31 @@ func (r rows) loadTerms() (*Terms, error) {
 		t.codes[lower(c.Code)] = c
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return t, r.each(q("code-rates"), nil, func(scan func(...any) error) error {
+		var code string
+		var at int64
+		var v codeRate
+		err := scan(&code, &at, &v.Rate.BPS, &v.Rate.Flat)
+		v.At = fromMillis(&at)
+		t.addCodeRate(code, v)
+		return err
+	})
 }
 
 // anyLifetime and anySuffix: some version of the program asks for it.
 func (t *Terms) anyLifetime() bool {
 	return slices.ContainsFunc(t.programs, func(p Program) bool { return p.Lifetime > 0 })
+}
+
+// mostPayments is the largest number of a customer's payments that some version pays for.
+func (t *Terms) mostPayments() (most int) {
+	for _, p := range t.programs {
+		most = max(most, p.Payments)
+	}
+	return most
 }
 
 func (t *Terms) anySuffix() bool {
@@ -96,10 +120,13 @@ func (s *Store) AdoptProgram(
 			return nil
 		}
 		added = true
-		if _, err := t.book("programs",
+		program, err := t.book("programs",
 			t.now, p.Rate.BPS, p.Rate.Flat, p.ExcludeTax, p.Hold, p.Window, p.Model,
-			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix,
-		); err != nil {
+			strings.Join(p.Precedence, " "), p.Lifetime, p.Confirm, p.OrderSuffix)
+		if err != nil {
+			return err
+		}
+		if _, err := t.book("program_limits", t.now, program, p.Who, p.Cap, p.Payments); err != nil {
 			return err
 		}
 		return t.termsChanged(nil)
@@ -121,6 +148,7 @@ type PartnerChange struct {
 	State      string // "" leaves it
 	Promos     []string
 	References []string
+	PromoRates map[string]Rate // of promo codes with a rate of their own; zero takes it away
 }
 
 var (
@@ -186,6 +214,11 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 			}
 		}
 	}
+	for _, code := range slices.Sorted(maps.Keys(c.PromoRates)) {
+		if err := t.rateCode(code, c.PromoRates[code]); err != nil {
+			return 0, err
+		}
+	}
 	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA, c.Account, c.IFSC, c.PAN,
 		c.GSTIN); err != nil {
 		return 0, err
@@ -219,6 +252,17 @@ func (t *tx) bookCode(code, kind, partner string) error {
 	return t.reloadTerms()
 }
 
+// rateCode gives a promo code a rate, if it hasn't that already.
+func (t *tx) rateCode(code string, rate Rate) error {
+	versions := t.terms.rates[lower(code)]
+	if len(versions) == 0 && rate == (Rate{}) ||
+		len(versions) > 0 && versions[len(versions)-1].Rate == rate {
+		return nil
+	}
+	_, err := t.book("code_rates", t.now, t.terms.codes[lower(code)].Code, rate.BPS, rate.Flat)
+	return err
+}
+
 // carrying finds the payments that named one of these codes when nobody held it.
 func (r rows) carrying(codes []string) ([]string, error) {
 	var ids []string
@@ -238,6 +282,7 @@ type PartnerRow struct {
 	Partner
 	Contact
 	Promos, References []string
+	PromoRates         []string // CODE=RATE of promo codes with a rate of their own
 }
 
 // Contact is how to reach and pay a partner; "" is what is not known.
@@ -262,7 +307,7 @@ func (r rows) partnerRows() ([]PartnerRow, error) {
 	for _, versions := range t.partners {
 		row := PartnerRow{
 			Partner: versions[len(versions)-1],
-			Promos:  []string{}, References: []string{},
+			Promos:  []string{}, References: []string{}, PromoRates: []string{},
 		}
 		if row.Contact, err = r.contact(row.Code); err != nil {
 			return nil, err
@@ -276,12 +321,18 @@ func (r rows) partnerRows() ([]PartnerRow, error) {
 			case c.Partner != list[i].Code:
 			case c.Kind == "promo":
 				list[i].Promos = append(list[i].Promos, c.Code)
+				if versions := t.rates[lower(c.Code)]; len(versions) > 0 {
+					if now := versions[len(versions)-1].Rate; now != (Rate{}) {
+						list[i].PromoRates = append(list[i].PromoRates, c.Code+"="+now.String())
+					}
+				}
 			case c.Kind == "reference":
 				list[i].References = append(list[i].References, c.Code)
 			}
 		}
 		slices.Sort(list[i].Promos)
 		slices.Sort(list[i].References)
+		slices.Sort(list[i].PromoRates)
 	}
 	return list, nil
 }

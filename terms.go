@@ -4,6 +4,7 @@ package main
 // read-only snapshot that the pure position consults.
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -25,13 +26,17 @@ type Program struct {
 	Lifetime    int // months, 0 when off
 	Confirm     bool
 	OrderSuffix string
+	Cap         int64  // paise, the most that one payment earns; 0 for none
+	Payments    int    // how many payments of one customer earn; 0 for all
+	Who         string // whose command brought it; "" when that was not kept yet
 }
 
-// same reports whether two versions say the same.
+// same reports whether two versions say the same, whoever brought them.
 func (p Program) same(q Program) bool {
 	return p.Rate == q.Rate && p.ExcludeTax == q.ExcludeTax && p.Hold == q.Hold &&
 		p.Window == q.Window && p.Model == q.Model && slices.Equal(p.Precedence, q.Precedence) &&
-		p.Lifetime == q.Lifetime && p.Confirm == q.Confirm && p.OrderSuffix == q.OrderSuffix
+		p.Lifetime == q.Lifetime && p.Confirm == q.Confirm && p.OrderSuffix == q.OrderSuffix &&
+		p.Cap == q.Cap && p.Payments == q.Payments
 }
 
 // Partner is one version of who earns.
@@ -53,11 +58,18 @@ type Code struct {
 	Partner string
 }
 
+// codeRate is one version of a promo code's own rate; the zero Rate is that of its partner.
+type codeRate struct {
+	At   time.Time
+	Rate Rate
+}
+
 // Terms is a snapshot; never changed once built.
 type Terms struct {
-	programs []Program            // by seq
-	partners map[string][]Partner // by code, by seq
-	codes    map[string]Code      // by lower-case code
+	programs []Program             // by seq
+	partners map[string][]Partner  // by code, by seq
+	codes    map[string]Code       // by lower-case code
+	rates    map[string][]codeRate // by lower-case code, by seq; of codes that ever had their own
 }
 
 // versionAt returns the last version that counts from second or earlier, else the first.
@@ -105,11 +117,25 @@ func (t *Terms) partner(code string) (Partner, bool) {
 	return versions[len(versions)-1], true
 }
 
-func (t *Terms) rateOf(partner string, paid time.Time, program Program) Rate {
-	if r := t.partnerAt(partner, paid).Rate; r != (Rate{}) {
-		return r
+// addCodeRate takes in the next version of a code's rate. Before its first there was none, unless that
+// was booked together with the code.
+func (t *Terms) addCodeRate(code string, r codeRate) {
+	key := lower(code)
+	if made := t.codes[key].At; len(t.rates[key]) == 0 && made.Before(r.At) {
+		t.rates[key] = []codeRate{{At: made}}
 	}
-	return program.Rate
+	t.rates[key] = append(t.rates[key], r)
+}
+
+// ownRate is the rate of a code itself at a time, zero when it has none.
+func (t *Terms) ownRate(code string, paid time.Time) Rate {
+	return versionAt(t.rates[lower(code)], func(r codeRate) time.Time { return r.At }, paid).Rate
+}
+
+// rateOf is what a candidate earns: the rate of the promo code that named the partner, else the
+// partner's, else the program's.
+func (t *Terms) rateOf(c Candidate, paid time.Time, program Program) Rate {
+	return cmp.Or(t.ownRate(c.Value, paid), t.partnerAt(c.Partner, paid).Rate, program.Rate)
 }
 
 // byCode makes the candidate of a code; how ends the sentence "code ASHA10 …".

@@ -25,11 +25,12 @@ import (
 func aYear(t testing.TB) *books {
 	t.Helper()
 	terms := testTerms()
-	terms.Lifetime = 12
+	terms.Lifetime, terms.Cap, terms.Payments, terms.Who = 12, 1000000, 9, "asha"
 	b := openBooks(t, terms)
 	b.partner("ASHA")
 	b.partner("RAVI", func(p *PartnerChange) {
 		p.Rate, p.References = &Rate{BPS: 1237}, []string{"LI_7"}
+		p.Promos, p.PromoRates = []string{"RAVI10"}, map[string]Rate{"RAVI10": {BPS: 1300}}
 	})
 	for i, partner := range []string{"ASHA", "RAVI", "ASHA"} {
 		b.click(fmt.Sprint("clk_", i), partner)

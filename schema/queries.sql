@@ -40,10 +40,12 @@ UPDATE head
        terms = ?;
 
 -- name: programs
-SELECT seq, at, rate_bps, flat, exclude_tax_bps, hold_s, window_s, model, precedence,
-       lifetime_months, confirm, order_suffix
-  FROM programs
- ORDER BY seq;
+SELECT p.seq, p.at, p.rate_bps, p.flat, p.exclude_tax_bps, p.hold_s, p.window_s, p.model, p.precedence,
+       p.lifetime_months, p.confirm, p.order_suffix, coalesce(l.cap, 0), coalesce(l.payments, 0),
+       coalesce(l.who, '')
+  FROM programs p
+  LEFT JOIN program_limits l ON l.program = p.seq
+ ORDER BY p.seq;
 
 -- name: partners
 SELECT seq, at, code, rate_bps, flat, state
@@ -53,6 +55,11 @@ SELECT seq, at, code, rate_bps, flat, state
 -- name: codes
 SELECT seq, at, code, kind, partner
   FROM codes
+ ORDER BY seq;
+
+-- name: code-rates
+SELECT code, at, rate_bps, flat
+  FROM code_rates
  ORDER BY seq;
 
 -- name: contact
@@ -267,6 +274,18 @@ SELECT partner, txn_id, paid_at
  ORDER BY paid_at, txn_id
  LIMIT 1;
 
+-- name: count-earlier
+-- The confirmed payments of a customer before one of them, as far as anybody counts.
+SELECT count(*)
+  FROM (SELECT 1
+          FROM transactions
+         WHERE customer = ?1
+           AND customer <> ''
+           AND status = 'success'
+           AND confirmation IN ('agreed', 'off')
+           AND (paid_at, txn_id) < (?2, ?3)
+         LIMIT ?4);
+
 -- Payments, and what follows from their facts.
 
 -- name: transaction
@@ -368,6 +387,17 @@ SELECT partner, txn_id, paid_at
    AND confirmation IN ('agreed', 'off')
  ORDER BY paid_at, txn_id
  LIMIT 2;
+
+-- name: txnids-of-customer-first
+-- The confirmed payments that a customer made first.
+SELECT txn_id
+  FROM transactions
+ WHERE customer = ?
+   AND customer <> ''
+   AND status = 'success'
+   AND confirmation IN ('agreed', 'off')
+ ORDER BY paid_at, txn_id
+ LIMIT ?;
 
 -- name: txnids-of-customer
 -- All payments of a customer.
