@@ -49,7 +49,9 @@ type Position struct {
 	Rate     Rate
 	Program  int64
 	DueAt    time.Time
-	Blocks   []string // unconfirmed, conflict, dispute, merchant; period follows from DueAt
+	Abuse    string   // what looks like abuse, in words
+	Refused  bool     // by a person
+	Blocks   []string // unconfirmed, conflict, dispute, abuse, merchant; period follows from DueAt
 }
 
 // The states of a confirmation. Expired is waiting, read more than expiry after the first receipt.
@@ -84,10 +86,17 @@ func decide(f Facts, t *Terms) Position {
 	p.Customer = customerOf(f, order)
 	p.Candidates = candidates(f, &p, order, t, program)
 	earn(&p, f, t, program)
-	if p.Partner != "" {
-		d := lastDecision(f)
-		block(&p, order, disputed, d != nil && d.Agree)
+	if p.Partner == "" {
+		return p
 	}
+	if f.Due == nil { // what is due, no sign moves any more; a person does
+		p.Abuse = abuse(&p, f, order, t, program)
+	}
+	review := lastReview(f, p.Partner)
+	if p.Refused = review != nil && !review.Accept; p.Refused {
+		p.Reversed = p.Earned
+	}
+	block(&p, f, order, disputed, review != nil && review.Accept)
 	return p
 }
 
@@ -448,7 +457,7 @@ func byClick(basis, id string, f Facts, t *Terms, program Program, paid time.Tim
 	c.Partner = click.Partner
 	from, until := click.At.Truncate(time.Second), click.At.Add(program.Window)
 	switch {
-	case click.Counted != "":
+	case click.Counted != "" && !strings.HasPrefix(click.Counted, burst):
 		c.Verdict = "not a click: " + click.Counted
 	case paid.Before(from):
 		c.Verdict = "clicked " + span(from.Sub(paid)) + " after the payment"
@@ -590,7 +599,7 @@ func earn(p *Position, f Facts, t *Terms, program Program) {
 	case winner >= 0:
 		c := p.Candidates[winner]
 		p.Partner, p.Basis, p.Value = c.Partner, c.Basis, c.Value
-		p.Rate = t.rateOf(c, p.PaidAt, program)
+		p.Rate = t.rateOf(c, p.PaidAt, f.Sales, program)
 		limit(p, &p.Candidates[winner], f, program)
 	default:
 		p.Why = nobody(p.Candidates)
@@ -641,7 +650,7 @@ func readAgain(p *Position, f Facts, t *Terms, program Program) {
 			p.Partner, p.Why = "", "no partner: what named one no longer counts"
 		case named[i].Partner != p.Partner:
 			p.Partner, p.Value = named[i].Partner, named[i].Value
-			p.Rate = t.rateOf(named[i], p.PaidAt, program)
+			p.Rate = t.rateOf(named[i], p.PaidAt, f.Sales, program)
 		}
 	}
 	for i := range p.Candidates {
@@ -666,7 +675,9 @@ func nobody(cs []Candidate) string {
 }
 
 // block lists what keeps the commission from being due, apart from the hold period.
-func block(p *Position, o *Order, disputed, personAgrees bool) {
+func block(p *Position, f Facts, o *Order, disputed, accepted bool) {
+	d := lastDecision(f)
+	personAgrees := accepted || d != nil && d.Agree
 	add := func(b string, when bool) {
 		if when {
 			p.Blocks = append(p.Blocks, b)
@@ -675,5 +686,6 @@ func block(p *Position, o *Order, disputed, personAgrees bool) {
 	add("unconfirmed", p.Confirmation == waiting)
 	add("conflict", p.Conflict != "")
 	add("dispute", disputed)
+	add("abuse", p.Abuse != "" && !accepted)
 	add("merchant", o != nil && o.Amount > 0 && o.Amount != p.Amount && !personAgrees)
 }

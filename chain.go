@@ -39,7 +39,9 @@ var chained = []chainedTable{
 	{"statement_lines", "at statement kind txn_id amount due_at blocks"},
 	{"steps", "at statement step way utr reason"},
 	{"repricings", "at txn_id program"},
-	{"program_limits", "at program who cap payments"},
+	{"program_limits", "at program who cap payments tiers own guesses"},
+	{"marks", "at partner binding txn_id kind mark"},
+	{"reviews", "at txn_id partner accept reason"},
 	{"code_rates", "at code rate_bps flat"},
 	{"withholdings", "at statement section code rate_bps threshold credited base amount"},
 }

@@ -99,10 +99,12 @@ var partnerCommand = command{
 	short: "who earns: partners, their codes and rates",
 	long: `
 partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%]
-            [-email …] [-vpa …] [-account … -ifsc …] [-pan …] [-gstin …]
+            [-email …] [-mobile …] [-customer …] [-vpa …] [-account … -ifsc …]
+            [-pan …] [-gstin …]
 partner list
 partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate program]
-            [-email …] [-vpa …] [-account …] [-ifsc …] [-pan …] [-gstin …] [-enable]
+            [-email …] [-mobile …] [-customer …] [-vpa …] [-account …] [-ifsc …]
+            [-pan …] [-gstin …] [-enable]
 partner disable CODE
 
 A partner earns through a link (/r/ASHA), through promo codes, and through references: payment
@@ -111,6 +113,8 @@ namespace, in which case does not matter; a name never moves to another partner.
 percentage of the payment ("12%"), or flat rupees a payment ("50.00"); without one the program's
 counts. A promo code can have a rate of its own: -promo ASHA10=15%, and -promo ASHA10=partner ends
 that. Payouts go to the bank account or the UPI id (-vpa), so -name is the name of its holder.
+Who buys with a partner's own e-mail address, mobile number, UPI id or -customer (the id under which
+the partner shops with you) is taken to be the partner: hissa review shows such sales.
 Changes count for payments from the second they are made. Earlier payments that already
 carried a code which nobody held are credited when it is added.
 
@@ -135,9 +139,11 @@ func (t *texts) Set(v string) error {
 // partnerFlags reads what add and set have in common.
 func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 	var p PartnerChange
-	var name, email, vpa, account, ifsc, pan, gstin, rate string
+	var name, email, mobile, customer, vpa, account, ifsc, pan, gstin, rate string
 	c.flags.StringVar(&name, "name", "", "")
 	c.flags.StringVar(&email, "email", "", "")
+	c.flags.StringVar(&mobile, "mobile", "", "")
+	c.flags.StringVar(&customer, "customer", "", "")
 	c.flags.StringVar(&vpa, "vpa", "", "")
 	c.flags.StringVar(&account, "account", "", "")
 	c.flags.StringVar(&ifsc, "ifsc", "", "")
@@ -154,10 +160,11 @@ func partnerFlags(c *call) (change func() (PartnerChange, error)) {
 		ifsc, pan, gstin = strings.ToUpper(ifsc), strings.ToUpper(pan), strings.ToUpper(gstin)
 		values := map[string]*string{
 			"name": &name, "email": &email, "vpa": &vpa, "account": &account, "ifsc": &ifsc,
-			"pan": &pan, "gstin": &gstin,
+			"pan": &pan, "gstin": &gstin, "mobile": &mobile, "customer": &customer,
 		}
 		c.flags.Visit(func(f *flag.Flag) { given[f.Name] = values[f.Name] })
 		p.Name, p.Email, p.VPA = given["name"], given["email"], given["vpa"]
+		p.Mobile, p.Customer = given["mobile"], given["customer"]
 		p.Account, p.IFSC, p.PAN, p.GSTIN = given["account"], given["ifsc"], given["pan"], given["gstin"]
 		if rate != "" {
 			parsed, err := parseRate(rate, "program")
@@ -237,6 +244,12 @@ func checkPartner(p PartnerChange) error {
 			return usageError{"-email is not an address like asha@example.in"}
 		}
 	}
+	if p.Mobile != nil && *p.Mobile != "" && plainMobile(*p.Mobile) == "" {
+		return usageError{"-mobile is not a mobile number of India like 9876543210"}
+	}
+	if p.Customer != nil && !plainPattern.MatchString(*p.Customer) {
+		return usageError{"-customer is one line of at most 128 characters"}
+	}
 	if p.VPA != nil && *p.VPA != "" && !vpaPattern.MatchString(*p.VPA) {
 		return usageError{"-vpa is not a UPI id like asha@okbank"}
 	}
@@ -314,7 +327,7 @@ func partnerSet(c *call) error {
 	}
 	if reflect.ValueOf(p).IsZero() {
 		return usageError{"nothing to change is named: " +
-			"-name, -promo, -ref, -rate, -email, -vpa, -account, -ifsc, -pan, -gstin or -enable"}
+			"-name, -promo, -ref, -rate, -email, -mobile, -customer, -vpa, -account, -ifsc, -pan, -gstin or -enable"}
 	}
 	p.Code = c.args[0]
 	return c.changePartner(p, "changed, for payments from now on")
@@ -419,10 +432,12 @@ var programCommand = command{
 	name: "program", config: true, reading: true, usage: "[-json]",
 	short: "the terms and when they changed",
 	long: `
-Lists every version of the terms, [attribution] and [commission] of the configuration with
-paytm.confirm and paytm.order_suffix, numbered from 1, and who brought it: the user on this machine.
-serve adds one whenever the configuration says something new when it starts. A payment is decided under the version that was in force when it
-was made, unless hissa replay had it decided under another.
+Lists every version of the terms, numbered from 1: [attribution], [commission] and [abuse] of the
+configuration with paytm.confirm and paytm.order_suffix; and who brought it, the user on this
+machine.
+serve adds one whenever the configuration says something new when it starts. A payment is decided
+under the version that was in force when it was made, unless hissa replay had it decided under
+another.
 
 Example:  hissa program`,
 	run: func(c *call) error {
@@ -466,7 +481,9 @@ func programRecord(number int, p Program) record {
 		{"number", int64(number)}, {"since", rfc3339(p.At)}, {"rate", p.Rate.String()},
 		{"exclude_tax", Rate{BPS: p.ExcludeTax}.String()}, {"hold", span(p.Hold)}, {"window", span(p.Window)},
 		{"model", p.Model}, {"precedence", p.Precedence}, {"lifetime", lifetime}, {"confirm", p.Confirm},
-		{"order_suffix", p.OrderSuffix}, {"cap", limit}, {"payments", int64(p.Payments)}, {"by", p.Who},
+		{"order_suffix", p.OrderSuffix}, {"cap", limit}, {"payments", int64(p.Payments)},
+		{"tiers", tierTexts(p.Tiers)},
+		{"own", p.Own}, {"codes", int64(p.Guesses)}, {"by", p.Who},
 	}
 }
 
@@ -582,12 +599,14 @@ Example:  hissa confirm 20261122111212800110168000000000001 -agree \
 		if err := c.exactly(1); err != nil {
 			return err
 		}
-		d := Decision{Agree: *agree, Reason: strings.TrimSpace(*reason)}
-		switch {
-		case *agree == *deny:
+		if *agree == *deny {
 			return usageError{"say either -agree or -deny"}
-		case d.Reason == "" || strings.ContainsAny(d.Reason, "\x00\r\n") || len(d.Reason) > 500:
-			return usageError{"-reason is needed: one line, in your words, kept for ever"}
+		}
+		said, err := oneReason(*reason)
+		d := Decision{Agree: *agree, Reason: said}
+		switch {
+		case err != nil:
+			return err
 		case *amount != "" && *deny:
 			return usageError{"-amount goes with -agree"}
 		}

@@ -62,6 +62,10 @@ func (s *server) recordClick(r *http.Request) string {
 	if click.Counted == "" && partner.State == "disabled" {
 		click.Counted = "the partner was disabled"
 	}
+	if click.Counted == "" {
+		click.Counted = s.bursts.next(s.store.now(), s.config.Abuse.Clicks, partner.Code,
+			s.address(r).String(), r.UserAgent())
+	}
 	if err := s.store.RecordClick(r.Context(), click); err != nil {
 		s.log.Error("a click was lost", "code", code, "cause", err.Error())
 		s.counts.clicksLost.Add(1)
@@ -69,7 +73,8 @@ func (s *server) recordClick(r *http.Request) string {
 	}
 	s.counts.click(click.Counted == "")
 	program := terms.latest()
-	if click.Counted != "" || program.Model == "first-click" && s.hasLiveClick(r, program.Window) {
+	inBurst := strings.HasPrefix(click.Counted, burst) // earns, and is blocked
+	if click.Counted != "" && !inBurst || program.Model == "first-click" && s.hasLiveClick(r, program.Window) {
 		return ""
 	}
 	return click.ID
@@ -104,6 +109,8 @@ type orderRequest struct {
 	ClickID    string `json:"click_id"`
 	PromoCode  string `json:"promo_code"`
 	CustomerID string `json:"customer_id"`
+	Email      string `json:"email"`
+	Mobile     string `json:"mobile"`
 	Amount     string `json:"amount"`
 }
 
@@ -128,7 +135,8 @@ func (s *server) handleOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := s.store.BindOrder(r.Context(), order, req.CustomerID)
+	result, err := s.store.BindOrder(r.Context(), order,
+		Person{Customer: req.CustomerID, Email: req.Email, Mobile: req.Mobile})
 	switch {
 	case errors.Is(err, errOrderTaken):
 		return httpError{http.StatusConflict,
@@ -160,12 +168,13 @@ func readOrder(w http.ResponseWriter, r *http.Request) (req orderRequest, err er
 	into := map[string]*string{
 		"order_id": &req.OrderID, "click_id": &req.ClickID, "promo_code": &req.PromoCode,
 		"customer_id": &req.CustomerID, "amount": &req.Amount,
+		"email": &req.Email, "mobile": &req.Mobile,
 	}
 	for name, raw := range fields {
 		target, known := into[name]
 		if !known {
 			return req, unusable(name, name+" is not a field of an order: "+
-				"order_id, click_id, promo_code, customer_id and amount are")
+				"order_id, click_id, promo_code, customer_id, email, mobile and amount are")
 		}
 		if string(raw) == "null" {
 			continue
@@ -174,7 +183,7 @@ func readOrder(w http.ResponseWriter, r *http.Request) (req orderRequest, err er
 			continue
 		}
 		var number json.Number
-		if name == "order_id" || name == "amount" || name == "customer_id" {
+		if name == "order_id" || name == "amount" || name == "customer_id" || name == "mobile" {
 			if json.Unmarshal(raw, &number) == nil {
 				*target = number.String()
 				continue
@@ -208,6 +217,7 @@ func (q orderRequest) order() (Order, error) {
 	}
 	for _, field := range []struct{ name, value string }{
 		{"click_id", o.ClickID}, {"promo_code", o.Promo}, {"customer_id", q.CustomerID},
+		{"email", q.Email}, {"mobile", q.Mobile},
 	} {
 		if !plainPattern.MatchString(field.value) {
 			return Order{}, unusable(field.name, field.name+

@@ -48,7 +48,7 @@ func (p Position) commission(txnID string) *Commission {
 	if p.Partner == "" {
 		return nil
 	}
-	void := p.Confirmation == denied || p.Refunded == p.Amount ||
+	void := p.Refused || p.Confirmation == denied || p.Refunded == p.Amount ||
 		p.Earned > 0 && p.Reversed == p.Earned
 	return &Commission{
 		TxnID: txnID, Partner: p.Partner, Amount: p.Earned, Reversed: p.Reversed, Void: void,

@@ -200,6 +200,9 @@ func (r *configReader) read(c *Config) {
 	r.readPaytm(c)
 	r.readAttribution(c)
 	r.readCommission(c)
+	c.Abuse.Own = r.flag("abuse.own", true)
+	c.Abuse.Codes = r.number("abuse.codes", 5, 1000)
+	c.Abuse.Clicks = r.number("abuse.clicks", 60, 100_000)
 	r.readPayout(c)
 	r.readTDS(c)
 	c.Privacy.KeepBodies = option(r, "privacy.keep_bodies", "180d", period(24*time.Hour))
@@ -296,6 +299,13 @@ func (r *configReader) readCommission(c *Config) {
 			`write rate = "10%" or flat = "50.00" under [commission]`))
 	}
 	c.Commission.ExcludeTaxBPS = option(r, "commission.exclude_tax", "", parseTax)
+	c.Commission.Tiers = options(r, "commission.tiers", nil, parseTier)
+	for i, tier := range c.Commission.Tiers {
+		if i > 0 && tier.From <= c.Commission.Tiers[i-1].From {
+			r.fault(fmt.Sprintf("commission.tiers[%d]", i), refuse("does not come after the one before it",
+				"write the tiers from the lowest amount to the highest"))
+		}
+	}
 	c.Commission.Cap = option(r, "commission.cap", "", parseFlat)
 	c.Commission.Payments = r.number("commission.payments", 0, 1000)
 	c.Commission.Hold = option(r, "commission.hold", "14d", period(0))

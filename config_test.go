@@ -75,6 +75,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.Attribution.Model = "last-click"
 	want.Attribution.Precedence = []string{"promo", "click", "reference", "customer"}
 	want.Commission.RateBPS = 1000
+	want.Abuse.Own, want.Abuse.Codes, want.Abuse.Clicks = true, 5, 60
 	want.Commission.Hold = 14 * 24 * time.Hour
 	for _, text := range bankColumns {
 		heading, cell, _ := strings.Cut(text, "=")
@@ -166,6 +167,8 @@ func TestConfigValues(t *testing.T) {
 			func(c *Config) any { return c.Commission.ExcludeTaxBPS }, "1800"},
 		{"commission", `exclude_tax = "99.99%"`,
 			func(c *Config) any { return c.Commission.ExcludeTaxBPS }, "9999"},
+		{"commission", `tiers = ["100000.00 12%", "500000.00 15%"]`,
+			func(c *Config) any { return c.Commission.Tiers }, "[{10000000 12%} {50000000 15%}]"},
 		{"commission", `cap = "500.00"`, func(c *Config) any { return c.Commission.Cap }, "50000"},
 		{"commission", `payments = 7`, func(c *Config) any { return c.Commission.Payments }, "7"},
 		{"commission", `hold = "0d"`, func(c *Config) any { return c.Commission.Hold }, "0s"},
@@ -493,6 +496,11 @@ func TestConfigFaultsTerms(t *testing.T) {
 				`like "50.00"` + "\n" +
 				`10:8: commission.rate: rate on line 10 and flat on line 9 are both ` +
 				`set, keep one of them`},
+		{"commission", `tiers = ["100000.00"]`,
+			`9:10: commission.tiers[0]: "100000.00" is not a tier, write rupees and a rate like "100000.00 12%"`},
+		{"commission", `tiers = ["2.00 12%", "1.00 15%"]`,
+			`9:22: commission.tiers[1]: does not come after the one before it, write the tiers from the ` +
+				`lowest amount to the highest`},
 		{"commission", `cap = "0"`,
 			`9:7: commission.cap: "0" is not an amount, write rupees above zero like "50.00"`},
 		{"commission", `payments = "1"`,

@@ -314,6 +314,21 @@ func parseShare(text string) (int64, error) {
 	return bps, err
 }
 
+// parseTier reads "100000.00 12%".
+func parseTier(text string) (Tier, error) {
+	const remedy = `write rupees and a rate like "100000.00 12%"`
+	from, rate, is := strings.Cut(text, " ")
+	paise, err := paytm.ParseAmount(from)
+	if err != nil || !is || paise == 0 {
+		return Tier{}, refuse(shown(text)+" is not a tier", remedy)
+	}
+	bps, err := parseShare(rate)
+	if err != nil || bps == 0 {
+		return Tier{}, refuse(shown(text)+" has no usable rate", remedy)
+	}
+	return Tier{From: paise, Rate: Rate{BPS: bps}}, nil
+}
+
 func parseTax(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

@@ -29,6 +29,7 @@ type Story struct {
 	Handed     []Handed
 	Parts      []paytm.Part // of a hybrid payment
 	Program    int          // which of the programs, counted from 1, prices the commission
+	Sales      int64        // which reached the tier that prices it; 0 where none does
 	Own        string       // the promo code whose own rate prices it, "" for none
 	Cap        int64        // what the program's cap leaves of it; 0 where that does not touch it
 }
@@ -122,6 +123,8 @@ func (r rows) story(s *Story, txnID string) error {
 	}
 	if own := terms.ownRate(s.Txn.Value, s.Txn.PaidAt); own != (Rate{}) && own == c.Rate {
 		s.Own = s.Txn.Value
+	} else if tier := program.tier(s.Facts.Sales); tier == c.Rate && tier != (Rate{}) {
+		s.Sales = s.Facts.Sales
 	}
 	return nil
 }
@@ -458,6 +461,9 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 	if s.Own != "" {
 		rate += ", the rate of " + s.Own
 	}
+	if s.Sales > 0 {
+		rate += fmt.Sprintf(", for sales of %s that month before", rupees(s.Sales))
+	}
 	if s.Cap > 0 {
 		rate += fmt.Sprintf(", which is capped at %s", rupees(s.Cap))
 	}
@@ -476,6 +482,10 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 	case "held":
 		var why []string
 		for _, b := range blocks {
+			if b == "abuse" {
+				why = append(why, s.Txn.Abuse+" (hissa review)")
+				continue
+			}
 			why = append(why, blockWords(b, c.DueAt))
 		}
 		fmt.Fprintf(w, "  It is held: %s.\n", strings.Join(why, "; "))
@@ -483,6 +493,10 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 		fmt.Fprintf(w, "  It is paid, by payout %d.\n", c.Payout)
 	case "reversed":
 		fmt.Fprintln(w, "  It is reversed: nothing of it is owed.")
+	}
+	if r := lastReview(s.Facts, c.Partner); r != nil {
+		word := map[bool]string{true: "accepted", false: "refused"}[r.Accept]
+		fmt.Fprintf(w, "  A person %s it on %s: %s.\n", word, clock(r.At), r.Reason)
 	}
 	if s.Facts.Repriced != 0 {
 		fmt.Fprintf(w, "  A person had it decided under program %d (hissa replay).\n", s.Program)

@@ -276,7 +276,7 @@ func transactionRecord(t *transaction, deliveries int64, now time.Time) record {
 		{"paid_at", rfc3339(t.PaidAt)}, {"refunded", decimal(t.Refunded)},
 		{"partner", t.Partner}, {"basis", t.Basis},
 		{"confirmation", t.confirmationAt(now)}, {"conflict", t.Conflict},
-		{"deliveries", deliveries}, {"why", t.Why},
+		{"deliveries", deliveries}, {"why", t.Why}, {"abuse", t.Abuse},
 	}
 }
 

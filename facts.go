@@ -29,6 +29,7 @@ type Notification struct {
 	Campaign   string
 	Customer   string // our alias of the subscription the message names
 	Mode       string
+	Payer      Person // who paid, as far as the message says; only marks of it are kept
 	Unknown    string // field names outside the documented list, joined by spaces; or unsigned
 	RefundID   string
 	Event      string // accepted, succeeded, refused
@@ -37,6 +38,8 @@ type Notification struct {
 	DisputeID  string
 	Dispute    string // NEW, WON, LOST, …
 	Disputed   int64
+
+	marks []Mark // of Payer, those that some partner has too
 }
 
 // unsigned stands for the unknown fields of what is booked from Paytm's list: no message that carries a
@@ -78,6 +81,8 @@ type Order struct {
 	Promo    string
 	Customer string // our alias of the customer
 	Amount   int64  // paise, 0 when the shop named none
+	Marks    string // hashes of who ordered, sorted, joined by spaces
+	Tried    int    // how many promo codes this order was ever bound to
 }
 
 // Click is one recorded visit through a partner's link.
@@ -120,5 +125,8 @@ type Facts struct {
 	Orders        map[string]Order   // by the order id that the messages carry
 	Clicks        map[string]Click   // by click id
 	Brought       map[string]Brought // by customer alias, this transaction left out
-	Earlier       int                // payments of the same customer before this one, as far as terms count them
+	Reviews       []Review
+	Sales         int64    // of the partner in the month before the day, where terms have tiers
+	Payer         []string // hashes of who paid, those that some partner has too
+	Earlier       int      // payments of the same customer before this one, as far as terms count them
 }

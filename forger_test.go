@@ -542,7 +542,7 @@ func bindVictims(s *liveShop, victims int) {
 		default:
 			continue
 		}
-		if _, err := s.BindOrder(s.ctx(), order, ""); err != nil {
+		if _, err := s.BindOrder(s.ctx(), order, Person{}); err != nil {
 			s.Fatal(err)
 		}
 	}

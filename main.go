@@ -200,6 +200,11 @@ type Config struct {
 		// limit. Refunds are taken back in proportion to what was earned.
 		Cap int64 `toml:"cap"`
 
+		// Tiers are rates by a partner's sales of the month up to the day before the payment: from
+		// "100000.00 12%" on, the sales so far, confirmed and less refunds, earn 12 %. The highest
+		// that is reached counts. A partner's or a promo code's own rate goes before them.
+		Tiers []Tier `toml:"tiers"`
+
 		// Payments is how many payments of one customer earn, the earliest first: 1 is the first
 		// alone, 7 is the first and six renewals. Default 0, all. It counts confirmed payments by
 		// customer_id or SUBS_ID, whoever brought them; a payment that names no customer earns.
@@ -209,6 +214,22 @@ type Config struct {
 		// days. Make it longer than your refund period: what is paid out is gone.
 		Hold time.Duration `toml:"hold"`
 	} `toml:"commission"`
+
+	// Abuse is what blocks a commission until a person has looked (hissa review). A change counts for
+	// payments from then on.
+	Abuse struct {
+		// Own blocks a sale whose customer has the partner's own e-mail address, mobile number, UPI id
+		// or customer id. Default true.
+		Own bool `toml:"own"`
+
+		// Codes is how many different promo codes may be tried on one order before one that counts is
+		// taken to be guessed. Default 5; 0 is any number.
+		Codes int `toml:"codes"`
+
+		// Clicks is how many clicks within an hour on one partner's link may come from one browser at
+		// one address; those beyond block what they earn. Default 60; 0 is any number.
+		Clicks int `toml:"clicks"`
+	} `toml:"abuse"`
 
 	// Payout is about what partners are paid.
 	Payout struct {
@@ -310,7 +331,7 @@ func (c *Config) URLFor(parts ...string) string {
 
 func commands() []command {
 	return []command{
-		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, confirmCommand,
+		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, confirmCommand, reviewCommand,
 		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, forgetCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
@@ -502,7 +523,8 @@ func (c *Config) program() Program {
 		Window: c.Attribution.Window, Model: c.Attribution.Model,
 		Precedence: c.Attribution.Precedence, Lifetime: c.Attribution.Lifetime,
 		Confirm: c.Paytm.Confirm, OrderSuffix: c.Paytm.OrderSuffix,
-		Cap: c.Commission.Cap, Payments: c.Commission.Payments, Who: whoami(),
+		Tiers: c.Commission.Tiers, Cap: c.Commission.Cap, Payments: c.Commission.Payments,
+		Own: c.Abuse.Own, Guesses: c.Abuse.Codes, Who: whoami(),
 	}
 }
 
@@ -625,7 +647,7 @@ func serveOn(
 	ctx context.Context, listener net.Listener, config *Config, store *Store,
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
-	s := &server{config: config, store: store, mirror: mirror, log: log}
+	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts()}
 	s.refused = newRefusedRing(store.path, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused

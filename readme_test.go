@@ -190,7 +190,7 @@ func TestReadmeWords(t *testing.T) {
 	}
 	words := rowNames(t, "### What the words mean")
 	want := append([]string{"held", "due", "paid", "reversed", "period", "unconfirmed", "conflict", "dispute",
-		"merchant"}, resultNames...)
+		"merchant", "abuse"}, resultNames...)
 	want = append(want, findMissing, findMismatched, findUnrefunded, findUnlisted, findUnreadable)
 	slices.Sort(words)
 	slices.Sort(want)

@@ -111,7 +111,7 @@ func (b *books) click(id, partner string) {
 
 func (b *books) bind(o Order) string {
 	b.Helper()
-	result, err := b.BindOrder(b.ctx(), o, o.Customer)
+	result, err := b.BindOrder(b.ctx(), o, Person{Customer: o.Customer})
 	if err != nil && !errors.Is(err, errOrderTaken) {
 		b.Fatal(err)
 	}

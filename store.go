@@ -206,7 +206,8 @@ type head struct {
 type tx struct {
 	*writer
 	now        time.Time
-	inCustomer bool // the other payments of a customer are being worked out
+	opened     int64 // the message just booked: the id of the transaction that begins with it
+	inCustomer bool  // the other payments of a customer are being worked out
 }
 
 // run works for all that have to queue, until the store is closed.

@@ -36,12 +36,14 @@ type Totals struct {
 	Refunds    int64 // what was refunded of them
 	Commission int64 // what they earned
 	Reversed   int64 // what was taken back of that
+	Confirmed  int64 // what of sales less refunds is confirmed
 }
 
 func (t Totals) plus(o Totals, times int64) Totals {
 	return Totals{
 		t.Clicks + times*o.Clicks, t.Payments + times*o.Payments, t.Sales + times*o.Sales,
 		t.Refunds + times*o.Refunds, t.Commission + times*o.Commission, t.Reversed + times*o.Reversed,
+		t.Confirmed + times*o.Confirmed,
 	}
 }
 
@@ -68,6 +70,9 @@ func (d dayTotals) addPayment(t *transaction, c *Commission, times int64) {
 		return
 	}
 	sum := Totals{Payments: 1, Sales: t.Amount, Refunds: t.Refunded}
+	if t.Confirmation == agreed || t.Confirmation == off {
+		sum.Confirmed = t.Amount - t.Refunded
+	}
 	if c != nil {
 		sum.Commission, sum.Reversed = c.Amount, c.Reversed
 		if c.Void {
@@ -99,7 +104,7 @@ func (w *writer) moveDays() error {
 	for _, k := range slices.SortedFunc(maps.Keys(w.days), dayKey.compare) {
 		t := w.days[k]
 		if err := w.exec(q("move-day"), k.day, k.partner,
-			t.Clicks, t.Payments, t.Sales, t.Refunds, t.Commission, t.Reversed); err != nil {
+			t.Clicks, t.Payments, t.Sales, t.Refunds, t.Commission, t.Reversed, t.Confirmed); err != nil {
 			return err
 		}
 	}
@@ -114,7 +119,7 @@ func (r rows) days(span Span, row func(dayKey, Totals) error) error {
 		var k dayKey
 		var t Totals
 		err := scan(&k.day, &k.partner,
-			&t.Clicks, &t.Payments, &t.Sales, &t.Refunds, &t.Commission, &t.Reversed)
+			&t.Clicks, &t.Payments, &t.Sales, &t.Refunds, &t.Commission, &t.Reversed, &t.Confirmed)
 		if err != nil {
 			return err
 		}
@@ -132,4 +137,75 @@ func (s Span) days() (from, to int64) {
 		to = dayOf(s.To.Add(-time.Millisecond)) + 1
 	}
 	return from, to
+}
+
+// monthOf is the first day of a day's month.
+func monthOf(day int64) int64 {
+	at := startOf(day).In(ist)
+	return day - int64(at.Day()) + 1
+}
+
+// salesOf is what a partner's confirmed sales of some days come to, less refunds; the last day left out.
+func (r rows) salesOf(partner string, from, to int64) (sum int64, err error) {
+	if partner == "" || from >= to {
+		return 0, nil
+	}
+	return sum, r.one(q("sales-of"), args{partner, from, to}, &sum)
+}
+
+// sold is what a payment adds to the sales that tiers count.
+func (t *transaction) sold() (dayKey, int64) {
+	sum := dayTotals{}
+	sum.addPayment(t, nil, 1)
+	k := dayKey{dayOf(t.PaidAt), t.Partner}
+	return k, sum[k].Confirmed
+}
+
+// redecideMonths works out again the payments whose tier changes because another payment did: those that
+// the same partner brought later in the month.
+func (t *tx) redecideMonths(before, after *transaction) error {
+	if !t.terms.anyTiers() {
+		return nil
+	}
+	k, had := before.sold()
+	now, has := after.sold()
+	if k == now {
+		return t.redecideMonth(k, has-had)
+	}
+	return cmp.Or(t.redecideMonth(k, -had), t.redecideMonth(now, has))
+}
+
+func (t *tx) redecideMonth(k dayKey, moved int64) error {
+	if moved == 0 || k.partner == "" {
+		return nil
+	}
+	if err := t.moveDays(); err != nil {
+		return err
+	}
+	month := monthOf(k.day)
+	next := monthOf(month + 31)
+	var ids []string
+	err := t.each(q("days-of-partner"), args{k.partner, k.day + 1, next}, func(scan func(...any) error) error {
+		var day, sales int64
+		if err := scan(&day); err != nil {
+			return err
+		}
+		sales, err := t.salesOf(k.partner, month, day)
+		if err != nil || !t.terms.otherTier(sales-moved, sales) {
+			return err
+		}
+		from, to := startOf(day).UnixMilli(), startOf(day+1).UnixMilli()
+		found, err := t.transactionIDs(q("txnids-of-partner-between"), k.partner, from, to)
+		ids = append(ids, found...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return t.redecideAll(ids)
+}
+
+// otherTier reports whether under some program one amount of sales reaches another tier than another.
+func (t *Terms) otherTier(a, b int64) bool {
+	return slices.ContainsFunc(t.programs, func(p Program) bool { return p.tier(a) != p.tier(b) })
 }

@@ -56,6 +56,9 @@ func (s *Store) receiveWith(
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
 			return err
 		}
+		if n.marks, err = t.ofPartners(n.Payer); err != nil {
+			return err
+		}
 		if result, err = t.receive(n, raw); err != nil {
 			return err
 		}
@@ -103,16 +106,35 @@ func (t *tx) receive(n Notification, body rawBody) (string, error) {
 	}
 	before := after
 	before.Notifications = known
+	marks := slices.DeleteFunc(n.marks, func(m Mark) bool { return slices.Contains(after.Payer, m.Hash) })
+	for _, m := range marks {
+		after.Payer = append(after.Payer, m.Hash)
+	}
 	position := decide(after, t.terms)
 	n.Result = judge(n, before, position)
 	if err := t.bookNotification(n, subject, body, txn == nil); err != nil {
 		return "", err
+	}
+	t.opened = t.head.seq
+	for _, m := range marks {
+		if _, err := t.book("marks", t.now, "", 0, n.TxnID, m.Kind, m.Hash); err != nil {
+			return "", err
+		}
 	}
 	now, err := t.settle(n.TxnID, txn, position)
 	if err != nil || txn == nil && position.Confirmation == off {
 		return n.Result, err
 	}
 	return n.Result, t.askAtOnce(now, position)
+}
+
+// ofPartners are those marks of a person that some partner has too. Of others nothing is kept.
+func (t *tx) ofPartners(p Person) ([]Mark, error) {
+	if len(t.terms.marks) == 0 {
+		return nil, nil
+	}
+	marks, err := t.marksOf(p)
+	return slices.DeleteFunc(marks, func(m Mark) bool { return len(t.terms.marks[m.Hash]) == 0 }), err
 }
 
 // at is the notification with its place in the chain.
@@ -320,7 +342,7 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	row := append(args{
 		now.OrderID, now.Status, now.Amount, now.Currency,
 		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
-		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why, verdict,
+		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why, now.Abuse, verdict,
 	}, commission.row()...)
 	if now.ID = txn.ID; known {
 		if err := t.takeOut(txn); err != nil {
@@ -328,7 +350,7 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 		}
 		err = t.exec(q("update-transaction"), append(row, now.ID)...)
 	} else {
-		now.ID = t.head.seq
+		now.ID = t.opened
 		err = t.exec(q("insert-transaction"), append(row, now.ID, now.MID, now.TxnID)...)
 	}
 	if err != nil {
@@ -346,6 +368,9 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	); err != nil {
 		return nil, err
 	}
+	if err := t.redecideMonths(txn, &now); err != nil {
+		return nil, err
+	}
 	return &now, t.redecideCustomers(customers, brought)
 }
 
@@ -356,7 +381,7 @@ func transactionOf(mid, txnID string, p Position) transaction {
 		OrderID: p.OrderID, Status: p.Status, Amount: p.Amount, Currency: p.Currency,
 		PaidAt: p.PaidAt, FirstAt: p.FirstAt, Refunded: p.Refunded,
 		Confirmation: p.Confirmation, Conflict: p.Conflict, Customer: p.Customer,
-		Partner: p.Partner, Basis: p.Basis, Value: p.Value, Why: p.Why,
+		Partner: p.Partner, Basis: p.Basis, Value: p.Value, Why: p.Why, Abuse: p.Abuse,
 	}
 }
 
@@ -489,14 +514,18 @@ func (s *Store) RecordClick(ctx context.Context, c Click) error {
 // same again, replaced when it changed. errOrderTaken when it changed after a success for the
 // order was stored; a first binding is lawful at any time.
 func (s *Store) BindOrder(
-	ctx context.Context, o Order, customer string,
+	ctx context.Context, o Order, who Person,
 ) (string, error) {
 	var result string
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
-		if o.Customer, err = t.alias("customer", customer); err != nil {
+		if o.Customer, err = t.alias("customer", who.Customer); err != nil {
 			return err
 		}
-		result, err = t.bindOrder(o)
+		marks, err := t.marksOf(Person{Email: who.Email, Mobile: who.Mobile, VPA: who.VPA})
+		if err != nil {
+			return err
+		}
+		result, err = t.bindOrder(o, marks)
 		return err
 	})
 	if err != nil {
@@ -505,7 +534,13 @@ func (s *Store) BindOrder(
 	return result, nil
 }
 
-func (t *tx) bindOrder(o Order) (string, error) {
+func (t *tx) bindOrder(o Order, marks []Mark) (string, error) {
+	var hashes []string
+	for _, m := range marks {
+		hashes = append(hashes, m.Hash)
+	}
+	slices.Sort(hashes)
+	o.Marks = strings.Join(hashes, " ")
 	old, _, err := t.order(o.ID)
 	if err != nil {
 		return "", err
@@ -531,9 +566,14 @@ func (t *tx) bindOrder(o Order) (string, error) {
 			return "", err
 		}
 	}
-	_, err = t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount)
+	binding, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount)
 	if err != nil {
 		return "", err
+	}
+	for _, m := range marks {
+		if _, err := t.book("marks", t.now, "", binding, "", m.Kind, m.Hash); err != nil {
+			return "", err
+		}
 	}
 	for _, txn := range txns {
 		if _, err := t.redecide(txn); err != nil {
@@ -545,7 +585,7 @@ func (t *tx) bindOrder(o Order) (string, error) {
 
 // says is a binding's content, without its place and time.
 func (o Order) says() Order {
-	o.Seq, o.At = 0, time.Time{}
+	o.Seq, o.At, o.Tried = 0, time.Time{}, 0
 	return o
 }
 

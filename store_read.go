@@ -34,6 +34,7 @@ type transaction struct {
 	Basis        string
 	Value        string
 	Why          string
+	Abuse        string
 }
 
 // scanTransaction reads what every query of transactions selects.
@@ -43,7 +44,7 @@ func scanTransaction(scan func(...any) error) (*transaction, error) {
 	err := scan(
 		&t.ID, &t.Gateway, &t.MID, &t.TxnID, &t.OrderID, &t.Status, &t.Amount, &t.Currency,
 		&paid, &first, &t.Refunded, &t.Confirmation, &t.Conflict, &t.Customer,
-		&t.Partner, &t.Basis, &t.Value, &t.Why)
+		&t.Partner, &t.Basis, &t.Value, &t.Why, &t.Abuse)
 	t.PaidAt, t.FirstAt = fromMillis(&paid), fromMillis(&first)
 	return &t, err
 }
@@ -92,6 +93,11 @@ func (r rows) transactionIDs(query string, a ...any) ([]string, error) {
 // facts gathers what is known about one transaction; txn is nil when it was not seen before, and
 // then nothing but messages and bindings can exist.
 func (w *writer) facts(txnID string, known []Notification, txn *transaction) (Facts, error) {
+	if w.terms.anyTiers() { // they read the totals
+		if err := w.moveDays(); err != nil {
+			return Facts{}, err
+		}
+	}
 	return w.factsUnder(w.terms, txnID, known, txn)
 }
 
@@ -102,7 +108,8 @@ func (r rows) factsUnder(
 	f := Facts{TxnID: txnID, Notifications: known}
 	var err error
 	if txn != nil {
-		if err = errors.Join(r.answers(&f), r.decisions(&f), r.due(&f), r.repricing(&f)); err != nil {
+		if err = errors.Join(r.answers(&f), r.decisions(&f), r.due(&f), r.repricing(&f), r.reviews(&f),
+			r.payer(&f)); err != nil {
 			return f, err
 		}
 	}
@@ -127,8 +134,8 @@ func (r rows) factsUnder(
 	return f, r.namedBy(&f, t)
 }
 
-// namedBy finds what the facts loaded so far name: clicks, who brought a customer, and the customer's
-// payments before.
+// namedBy finds what the facts loaded so far name: clicks, who brought a customer, the customer's payments
+// before, and the partner's sales of the month.
 func (r rows) namedBy(f *Facts, t *Terms) error {
 	if err := r.clicksOf(f); err != nil {
 		return err
@@ -139,11 +146,21 @@ func (r rows) namedBy(f *Facts, t *Terms) error {
 		}
 	}
 	most := t.mostPayments()
+	if most == 0 && !t.anyTiers() {
+		return nil
+	}
+	// Whose payment it was, who brought it and when follows from the rest.
+	p := decide(*f, t)
+	if t.anyTiers() {
+		var err error
+		day := dayOf(p.PaidAt)
+		if f.Sales, err = r.salesOf(p.Partner, monthOf(day), day); err != nil {
+			return err
+		}
+	}
 	if most == 0 {
 		return nil
 	}
-	// Whose payment it was and when follows from the rest.
-	p := decide(*f, t)
 	return r.one(q("count-earlier"), args{p.Customer, p.PaidAt.UnixMilli(), f.TxnID, most}, &f.Earlier)
 }
 
@@ -225,6 +242,11 @@ func (r rows) repricing(f *Facts) error {
 	return r.one(q("repricing"), args{f.TxnID}, &f.Repriced)
 }
 
+func (r rows) payer(f *Facts) (err error) {
+	f.Payer, err = r.transactionIDs(q("payer"), f.TxnID)
+	return err
+}
+
 func scanDue(scan func(...any) error) (d Due, err error) {
 	var at int64
 	err = scan(&d.Seq, &at, &d.Partner, &d.Basis, &d.Value, &d.Rate.BPS, &d.Rate.Flat, &d.Program)
@@ -246,7 +268,7 @@ func scanOrder(scan func(...any) error) (*Order, *Click, error) {
 	var o Order
 	var c Click
 	var at, clicked int64
-	err := scan(&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount,
+	err := scan(&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount, &o.Marks, &o.Tried,
 		&c.Seq, &clicked, &c.Partner, &c.Sub, &c.Counted)
 	o.At = fromMillis(&at)
 	if c.Seq == 0 {

@@ -21,18 +21,30 @@ import (
 func (r rows) loadTerms() (*Terms, error) {
 	t := &Terms{
 		partners: map[string][]Partner{}, codes: map[string]Code{}, rates: map[string][]codeRate{},
+		marks: map[string][]markOf{},
 	}
 	err := r.each(q("programs"), nil, func(scan func(...any) error) error {
 		var p Program
 		var at, hold, window int64
-		var precedence string
+		var precedence, tiers string
 		err := scan(&p.Seq, &at, &p.Rate.BPS, &p.Rate.Flat, &p.ExcludeTax, &hold, &window,
 			&p.Model, &precedence, &p.Lifetime, &p.Confirm, &p.OrderSuffix,
-			&p.Cap, &p.Payments, &p.Who)
+			&p.Cap, &p.Payments, &tiers, &p.Own, &p.Guesses, &p.Who)
 		p.At, p.Precedence = fromMillis(&at), strings.Fields(precedence)
 		p.Hold, p.Window = time.Duration(hold)*time.Second, time.Duration(window)*time.Second
 		t.programs = append(t.programs, p)
-		return err
+		if err != nil || tiers == "" {
+			return err
+		}
+		last := &t.programs[len(t.programs)-1]
+		for text := range strings.SplitSeq(tiers, ", ") {
+			tier, err := parseTier(text)
+			if err != nil {
+				return fmt.Errorf("program %d: tiers: %w", p.Seq, err)
+			}
+			last.Tiers = append(last.Tiers, tier)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -59,6 +71,15 @@ func (r rows) loadTerms() (*Terms, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.each(q("partner-marks"), nil, func(scan func(...any) error) error {
+		var hash string
+		var m markOf
+		err := scan(&m.partner, &m.kind, &hash)
+		t.marks[hash] = append(t.marks[hash], m)
+		return err
+	}); err != nil {
+		return nil, err
+	}
 	return t, r.each(q("code-rates"), nil, func(scan func(...any) error) error {
 		var code string
 		var at int64
@@ -81,6 +102,10 @@ func (t *Terms) mostPayments() (most int) {
 		most = max(most, p.Payments)
 	}
 	return most
+}
+
+func (t *Terms) anyTiers() bool {
+	return slices.ContainsFunc(t.programs, func(p Program) bool { return len(p.Tiers) > 0 })
 }
 
 func (t *Terms) anySuffix() bool {
@@ -116,6 +141,9 @@ func (s *Store) AdoptProgram(
 ) (added bool, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
 		added = false
+		if err := t.markPartners(); err != nil {
+			return err
+		}
 		if len(t.terms.programs) > 0 && (onlyFirst || t.terms.latest().same(p)) {
 			return nil
 		}
@@ -126,12 +154,34 @@ func (s *Store) AdoptProgram(
 		if err != nil {
 			return err
 		}
-		if _, err := t.book("program_limits", t.now, program, p.Who, p.Cap, p.Payments); err != nil {
+		if _, err := t.book("program_limits", t.now, program, p.Who, p.Cap, p.Payments,
+			strings.Join(tierTexts(p.Tiers), ", "), p.Own, p.Guesses); err != nil {
 			return err
 		}
 		return t.termsChanged(nil)
 	})
 	return added, err
+}
+
+// markPartners books the marks that a database from before there were any lacks.
+func (t *tx) markPartners() error {
+	list, err := t.partnerRows()
+	if err != nil {
+		return err
+	}
+	before := t.head.seq
+	var alike []string
+	for _, p := range list {
+		found, err := t.markPartner(p.Code, PartnerChange{Email: &p.Email, Mobile: &p.Mobile, VPA: &p.VPA})
+		if err != nil {
+			return err
+		}
+		alike = append(alike, found...)
+	}
+	if t.head.seq == before {
+		return nil
+	}
+	return t.termsChanged(alike)
 }
 
 // PartnerChange is what a merchant says about a partner. Nil pointers leave things as they are.
@@ -140,6 +190,8 @@ type PartnerChange struct {
 	Name       *string
 	Email      *string
 	VPA        *string
+	Mobile     *string
+	Customer   *string // the id under which the partner buys in the shop; kept as a mark only
 	Account    *string // at a bank
 	IFSC       *string
 	PAN        *string
@@ -220,14 +272,18 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 		}
 	}
 	if err := t.exec(q("write-contact"), p.Code, c.Name, c.Email, c.VPA, c.Account, c.IFSC, c.PAN,
-		c.GSTIN); err != nil {
+		c.GSTIN, c.Mobile); err != nil {
 		return 0, err
 	}
 	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
 	if err != nil {
 		return 0, err
 	}
-	if err := t.termsChanged(carried); err != nil {
+	alike, err := t.markPartner(p.Code, c)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.termsChanged(slices.Concat(carried, alike)); err != nil {
 		return 0, err
 	}
 	for _, id := range carried {
@@ -250,6 +306,58 @@ func (t *tx) bookCode(code, kind, partner string) error {
 	}
 	t.head.terms = t.head.seq
 	return t.reloadTerms()
+}
+
+// markPartner books the marks of a partner that are new, and returns the payments that have them too.
+func (t *tx) markPartner(code string, c PartnerChange) (alike []string, err error) {
+	text := func(p *string) string {
+		if p == nil {
+			return ""
+		}
+		return *p
+	}
+	marks, err := t.marksOf(Person{text(c.Customer), text(c.Email), text(c.Mobile), text(c.VPA)})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range marks {
+		if slices.Contains(t.terms.marks[m.Hash], markOf{code, m.Kind}) {
+			continue
+		}
+		if _, err := t.book("marks", t.now, code, 0, "", m.Kind, m.Hash); err != nil {
+			return nil, err
+		}
+		found, err := t.transactionIDs(q("txnids-of-mark"), m.Hash)
+		if err != nil {
+			return nil, err
+		}
+		orders, err := t.transactionIDs(q("orders-of-mark"), m.Hash)
+		if err != nil {
+			return nil, err
+		}
+		for _, order := range orders {
+			txns, err := t.transactionsOfOrder(order)
+			if err != nil {
+				return nil, err
+			}
+			for _, txn := range txns {
+				found = append(found, txn.TxnID)
+			}
+		}
+		alike = append(alike, found...)
+	}
+	slices.Sort(alike)
+	return slices.Compact(alike), nil
+}
+
+// marksOf are the marks of a person in this database.
+func (r rows) marksOf(p Person) ([]Mark, error) {
+	if p == (Person{}) {
+		return nil, nil
+	}
+	var salt string
+	err := r.one(q("setting"), args{"customer_salt"}, &salt)
+	return p.marks(salt), err
 }
 
 // rateCode gives a promo code a rate, if it hasn't that already.
@@ -286,11 +394,11 @@ type PartnerRow struct {
 }
 
 // Contact is how to reach and pay a partner; "" is what is not known.
-type Contact struct{ Name, Email, VPA, Account, IFSC, PAN, GSTIN string }
+type Contact struct{ Name, Email, VPA, Account, IFSC, PAN, GSTIN, Mobile string }
 
 func (r rows) contact(partner string) (c Contact, err error) {
 	err = r.one(q("contact"), args{partner}, &c.Name, &c.Email, &c.VPA, &c.Account, &c.IFSC,
-		&c.PAN, &c.GSTIN)
+		&c.PAN, &c.GSTIN, &c.Mobile)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

@@ -28,6 +28,9 @@ type Program struct {
 	OrderSuffix string
 	Cap         int64  // paise, the most that one payment earns; 0 for none
 	Payments    int    // how many payments of one customer earn; 0 for all
+	Tiers       []Tier // by sales, the lowest first
+	Own         bool   // a partner's sale to themself is blocked
+	Guesses     int    // more promo codes than this tried on an order block it; 0 for any number
 	Who         string // whose command brought it; "" when that was not kept yet
 }
 
@@ -36,7 +39,8 @@ func (p Program) same(q Program) bool {
 	return p.Rate == q.Rate && p.ExcludeTax == q.ExcludeTax && p.Hold == q.Hold &&
 		p.Window == q.Window && p.Model == q.Model && slices.Equal(p.Precedence, q.Precedence) &&
 		p.Lifetime == q.Lifetime && p.Confirm == q.Confirm && p.OrderSuffix == q.OrderSuffix &&
-		p.Cap == q.Cap && p.Payments == q.Payments
+		p.Cap == q.Cap && p.Payments == q.Payments &&
+		slices.Equal(p.Tiers, q.Tiers) && p.Own == q.Own && p.Guesses == q.Guesses
 }
 
 // Partner is one version of who earns.
@@ -58,11 +62,39 @@ type Code struct {
 	Partner string
 }
 
+// Tier is a rate from an amount of sales on, in paise, that a partner brought within the month before the
+// day of the payment: confirmed sales less refunds, months and days of India.
+type Tier struct {
+	From int64
+	Rate Rate
+}
+
+// tier is the rate that sales reach, zero below the lowest.
+func (p Program) tier(sales int64) (reached Rate) {
+	for _, t := range p.Tiers {
+		if sales >= t.From {
+			reached = t.Rate
+		}
+	}
+	return reached
+}
+
+func tierTexts(tiers []Tier) []string {
+	list := []string{}
+	for _, t := range tiers {
+		list = append(list, decimal(t.From)+" "+t.Rate.String())
+	}
+	return list
+}
+
 // codeRate is one version of a promo code's own rate; the zero Rate is that of its partner.
 type codeRate struct {
 	At   time.Time
 	Rate Rate
 }
+
+// markOf is whose mark it is, and of what kind.
+type markOf struct{ partner, kind string }
 
 // Terms is a snapshot; never changed once built.
 type Terms struct {
@@ -70,6 +102,7 @@ type Terms struct {
 	partners map[string][]Partner  // by code, by seq
 	codes    map[string]Code       // by lower-case code
 	rates    map[string][]codeRate // by lower-case code, by seq; of codes that ever had their own
+	marks    map[string][]markOf   // of partners, by hash
 }
 
 // versionAt returns the last version that counts from second or earlier, else the first.
@@ -133,9 +166,9 @@ func (t *Terms) ownRate(code string, paid time.Time) Rate {
 }
 
 // rateOf is what a candidate earns: the rate of the promo code that named the partner, else the
-// partner's, else the program's.
-func (t *Terms) rateOf(c Candidate, paid time.Time, program Program) Rate {
-	return cmp.Or(t.ownRate(c.Value, paid), t.partnerAt(c.Partner, paid).Rate, program.Rate)
+// partner's, else that of the tier that the partner's sales reach, else the program's.
+func (t *Terms) rateOf(c Candidate, paid time.Time, sales int64, program Program) Rate {
+	return cmp.Or(t.ownRate(c.Value, paid), t.partnerAt(c.Partner, paid).Rate, program.tier(sales), program.Rate)
 }
 
 // byCode makes the candidate of a code; how ends the sentence "code ASHA10 …".

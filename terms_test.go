@@ -112,7 +112,7 @@ func TestFirstPaymentsOnly(t *testing.T) {
 			b.partner("ASHA")
 			for _, i := range order {
 				txn := fmt.Sprint("T", i)
-				if _, err := b.BindOrder(b.ctx(), Order{ID: txn, Promo: "ASHA10"}, "customer 7"); err != nil {
+				if _, err := b.BindOrder(b.ctx(), Order{ID: txn, Promo: "ASHA10"}, Person{Customer: "customer 7"}); err != nil {
 					t.Fatal(err)
 				}
 				b.send(payment(txn, txn, paid(noon.Add(time.Duration(i)*time.Hour))))
@@ -164,4 +164,62 @@ func TestProgramSaysWho(t *testing.T) {
 		t.Errorf("%+v, %v", terms.programs, err)
 	}
 	b.inOrder()
+}
+
+// A partner's rate rises with the sales of the month before the day of a payment, in whatever order the
+// news comes; refunds and denials lower it again, and another month begins anew.
+func TestTiers(t *testing.T) {
+	t.Parallel()
+	for _, order := range permutations(5) {
+		t.Run(fmt.Sprint(order), func(t *testing.T) {
+			t.Parallel()
+			terms := testTerms()
+			terms.Tiers = []Tier{{150000, Rate{BPS: 1200}}, {250000, Rate{BPS: 1500}}}
+			b := openBooks(t, terms)
+			b.partner("ASHA")
+			b.partner("RAVI", func(p *PartnerChange) { p.Rate = &Rate{BPS: 900} })
+			// Two on the 20th of November, one on the 21st, 22nd and on the 1st of December, in India.
+			days := []time.Time{
+				time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC), time.Date(2026, 11, 20, 18, 29, 0, 0, time.UTC),
+				time.Date(2026, 11, 20, 18, 30, 0, 0, time.UTC), time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC),
+				time.Date(2026, 11, 30, 18, 30, 0, 0, time.UTC),
+			}
+			for _, i := range order {
+				txn := fmt.Sprint("T", i)
+				b.bind(Order{ID: txn, Promo: "ASHA10"})
+				b.send(payment(txn, txn, paid(days[i])))
+				b.answers(txn, agreeing(txn, txn, 100000))
+			}
+			b.bind(Order{ID: "R", Promo: "RAVI10"})
+			b.send(payment("R", "R", paid(days[3])))
+			are := func(when, want string) {
+				t.Helper()
+				var got []string
+				for i := range days {
+					got = append(got, strings.Fields(b.earned(fmt.Sprint("T", i)))[1])
+				}
+				if have := strings.Join(got, " "); have != want {
+					t.Errorf("%s the five earn %s, want %s", when, have, want)
+				}
+			}
+			are("first", "100.00 100.00 120.00 150.00 100.00")
+			if got := b.earned("R"); got != "RAVI 90.00 held period unconfirmed" {
+				t.Errorf("a partner with a rate of their own: %s", got)
+			}
+			if told := b.toldOf("T3"); !strings.Contains(told, "15% of the payment, for sales of ₹3,000.00 that month before") {
+				t.Errorf("the story leaves out the tier:\n%s", told)
+			}
+			b.send(refund("T0", "R1", "succeeded", 60000))
+			are("after a refund of 600", "100.00 100.00 100.00 120.00 100.00")
+			b.answers("T1", denying("T1", "T1"))
+			are("after a denial", "100.00 100.00 100.00 100.00 100.00")
+			b.answers("T1", agreeing("T1", "T1", 100000))
+			are("after the denial was taken back", "100.00 100.00 100.00 120.00 100.00")
+			b.bind(Order{ID: "late", Promo: "ASHA10"})
+			b.send(payment("LATE", "late", amount(900000), paid(days[0])))
+			are("after a sale that nobody has confirmed", "100.00 100.00 100.00 120.00 100.00")
+			b.answers("LATE", agreeing("LATE", "late", 900000))
+			are("after it was confirmed", "100.00 100.00 150.00 150.00 100.00")
+		})
+	}
 }

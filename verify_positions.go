@@ -79,6 +79,8 @@ type streams struct {
 	entries      *stream[booking]
 	payouts      *stream[int64]
 	repricings   *stream[int64]
+	reviews      *stream[Review]
+	payers       *stream[string]
 }
 
 // binding is what the shop said about an order that a message names.
@@ -106,6 +108,11 @@ func scanRanked(scan func(...any) error) (Candidate, error) {
 func scanBooking(scan func(...any) error) (b booking, err error) {
 	err = scan(&b.partner, &b.amount)
 	return b, err
+}
+
+func scanWord(scan func(...any) error) (word string, err error) {
+	err = scan(&word)
+	return word, err
 }
 
 func scanNumber(scan func(...any) error) (n int64, err error) {
@@ -141,6 +148,8 @@ func (v verifier) positions() (err error) {
 		open(o, q("all-bookings"), scanBooking),
 		open(o, q("all-payouts"), scanNumber),
 		open(o, q("all-repricings"), scanNumber),
+		open(o, q("all-reviews"), scanReview),
+		open(o, q("all-payers"), scanWord),
 	}
 	if o.err != nil {
 		return o.err
@@ -204,7 +213,7 @@ func (v verifier) position(txn *transaction, s streams, mid string, terms *Terms
 // factsOf takes what is known about a payment from the streams.
 func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, error) {
 	f := Facts{TxnID: txn.TxnID, Orders: map[string]Order{}, Clicks: map[string]Click{}}
-	var errs [6]error
+	var errs [8]error
 	var bindings []binding
 	var dues []Due
 	var repricings []int64
@@ -214,6 +223,8 @@ func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, err
 	dues, errs[3] = s.dues.of(txn.ID)
 	bindings, errs[4] = s.bindings.of(txn.ID)
 	repricings, errs[5] = s.repricings.of(txn.ID)
+	f.Reviews, errs[6] = s.reviews.of(txn.ID)
+	f.Payer, errs[7] = s.payers.of(txn.ID)
 	if err := errors.Join(errs[:]...); err != nil {
 		return f, err
 	}

@@ -25,9 +25,11 @@ import (
 func aYear(t testing.TB) *books {
 	t.Helper()
 	terms := testTerms()
+	terms.Own, terms.Guesses = true, 5
+	terms.Tiers = []Tier{{90000, Rate{BPS: 1100}}}
 	terms.Lifetime, terms.Cap, terms.Payments, terms.Who = 12, 1000000, 9, "asha"
 	b := openBooks(t, terms)
-	b.partner("ASHA")
+	b.partner("ASHA", func(p *PartnerChange) { p.Email = words("asha@shop.example") })
 	b.partner("RAVI", func(p *PartnerChange) {
 		p.Rate, p.References = &Rate{BPS: 1237}, []string{"LI_7"}
 		p.Promos, p.PromoRates = []string{"RAVI10"}, map[string]Rate{"RAVI10": {BPS: 1300}}
@@ -67,6 +69,15 @@ func aYear(t testing.TB) *books {
 	}
 	if _, err := b.Reprice(b.ctx(), Span{}, original, func(int, int) {}); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := b.BindOrder(b.ctx(), Order{ID: "7", Promo: "RAVI10"}, Person{Email: "ASHA@shop.example"}); err != nil {
+		t.Fatal(err)
+	}
+	b.send(payment("T7", "7"))
+	for _, accept := range []bool{false, true} {
+		if err := b.Review(b.ctx(), "T7", accept, "so I say"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	b.wait(20 * 24 * time.Hour)
 	for _, code := range []string{"ASHA", "RAVI"} {
@@ -378,9 +389,11 @@ func TestVerifyNoticesMissingRows(t *testing.T) {
 		{"the books: a message that began", "UPDATE notifications SET opens = 0 WHERE opens = 1"},
 		{"the books: an attribution without", "INSERT INTO attributions SELECT 1000, rank, " +
 			"basis, value, partner, verdict, counts FROM attributions WHERE " + ofT1},
+		{"transaction T7: ", "UPDATE transactions SET abuse = 'odd' WHERE txn_id = 'T7'"},
 		{"transaction T4: ", "UPDATE transactions SET commission = 1 WHERE txn_id = 'T4'"},
+		{"totals of ", "UPDATE days SET confirmed = confirmed + 1 WHERE partner = 'ASHA'"},
 		{"totals of ", "DELETE FROM days WHERE partner = 'ASHA'"},
-		{"totals of ", "INSERT INTO days VALUES (1, 'NOBODY', 1, 0, 0, 0, 0, 0)"},
+		{"totals of ", "INSERT INTO days VALUES (1, 'NOBODY', 1, 0, 0, 0, 0, 0, 0)"},
 		{"body of notification", "UPDATE bodies SET body = zeroblob(32) WHERE notification = " +
 			"(SELECT max(notification) FROM bodies)"},
 		{"body of notification", "UPDATE bodies SET salt = zeroblob(16)"},

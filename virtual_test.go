@@ -323,7 +323,7 @@ func (v *virtualShop) sell() {
 		partner, other = other, partner
 	}
 	bind := func(o Order) {
-		if _, err := v.BindOrder(v.ctx(), o, ""); err != nil {
+		if _, err := v.BindOrder(v.ctx(), o, Person{}); err != nil {
 			v.Fatal(err)
 		}
 	}

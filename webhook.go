@@ -52,6 +52,8 @@ type server struct {
 	log    *slog.Logger
 	counts counters
 
+	bursts *bursts // of clicks
+
 	refused *refusedRing // nil: nothing that was refused is kept
 }
 
@@ -170,6 +172,7 @@ func notification(m paytm.Message, identity []byte) Notification {
 		MID: m.MID, TxnID: m.TxnID, OrderID: m.OrderID, Status: string(m.Status),
 		Amount: m.Amount, Currency: m.Currency, PaidAt: m.PaidAt,
 		Reference: m.Reference, POS: m.PosID, Campaign: m.Campaign, Mode: m.Mode,
+		Payer:    Person{Email: m.Payer.Email, Mobile: m.Payer.Mobile, VPA: m.Payer.VPA},
 		Unknown:  strings.Join(m.Unknown, " "),
 		RefundID: m.RefundID, Event: string(m.RefundEvent),
 		Refund: m.RefundAmount, RefundsSum: m.RefundTotal,
@@ -227,13 +230,12 @@ func (s *server) answering(handle func(http.ResponseWriter, *http.Request) error
 	})
 }
 
-// network is where a request came from, for the log: the rightmost address that is not a trusted
-// proxy's, cut to its network so that it names a sender and not a person.
-func (s *server) network(r *http.Request) string {
+// address is where a request came from: the rightmost address that is not a trusted proxy's.
+func (s *server) address(r *http.Request) netip.Addr {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
-		return "unknown"
+		return netip.Addr{}
 	}
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	trusted := func(p netip.Prefix) bool { return p.Contains(addr) }
@@ -245,6 +247,15 @@ func (s *server) network(r *http.Request) string {
 			break
 		}
 		addr = next.Unmap()
+	}
+	return addr
+}
+
+// network is where a request came from, for the log: cut so that it names a sender and not a person.
+func (s *server) network(r *http.Request) string {
+	addr := s.address(r)
+	if !addr.IsValid() {
+		return "unknown"
 	}
 	bits := 24
 	if addr.Is6() {

@@ -1,6 +1,7 @@
 package paytm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,10 @@ type Message struct {
 	PosID          string // POS_ID
 	Campaign       string // PROMO_CAMP_ID
 	SubscriptionID string // SUBS_ID
+
+	// Payer is who paid, as far as the message says: a UPI id, and what the form of a payment link
+	// asks for. It is personal.
+	Payer struct{ VPA, Email, Mobile string }
 
 	// Unknown lists, sorted, the names that messages of this type are not known to have, and those
 	// whose value shows that the message may be another one cut anew. Unless it is empty, only
@@ -450,6 +455,8 @@ func (r *reading) circumstances() {
 	m.Reference = r.label(nameReference)
 	m.PosID = r.label(namePos)
 	m.Campaign = r.label(nameCampaign)
+	m.Payer.VPA = cmp.Or(r.aside("VPA"), r.aside("vpa"))
+	m.Payer.Email, m.Payer.Mobile = r.aside("PAYMENTEMAILID"), r.aside("PAYMENTMOBILENUMBER")
 	name, currency, usable := r.take(nameCurrency, optional)
 	switch {
 	case !usable || currency == "":
@@ -458,6 +465,17 @@ func (r *reading) circumstances() {
 	default:
 		m.Currency = strings.ToUpper(currency)
 	}
+}
+
+// aside takes a text that nothing about the payment relies on. An odd one counts as absent.
+func (r *reading) aside(name string) string {
+	const most = 128
+	value := r.envelope.get(name)
+	odd := func(char rune) bool { return char == '|' || !unicode.IsPrint(char) }
+	if len(value) > most || strings.ContainsFunc(value, odd) {
+		return ""
+	}
+	return value
 }
 
 func isCurrency(text string) bool {

@@ -42,7 +42,7 @@ UPDATE head
 -- name: programs
 SELECT p.seq, p.at, p.rate_bps, p.flat, p.exclude_tax_bps, p.hold_s, p.window_s, p.model, p.precedence,
        p.lifetime_months, p.confirm, p.order_suffix, coalesce(l.cap, 0), coalesce(l.payments, 0),
-       coalesce(l.who, '')
+       coalesce(l.tiers, ''), coalesce(l.own, 0), coalesce(l.guesses, 0), coalesce(l.who, '')
   FROM programs p
   LEFT JOIN program_limits l ON l.program = p.seq
  ORDER BY p.seq;
@@ -62,16 +62,66 @@ SELECT code, at, rate_bps, flat
   FROM code_rates
  ORDER BY seq;
 
+-- name: partner-marks
+SELECT partner, kind, mark
+  FROM marks
+ WHERE partner <> ''
+ ORDER BY seq;
+
+-- name: txnids-of-mark
+-- The payments of a customer, and those that somebody with this mark paid.
+SELECT txn_id
+  FROM transactions
+ WHERE customer = ?1
+   AND customer <> ''
+ UNION
+SELECT txn_id
+  FROM marks
+ WHERE mark = ?1
+   AND partner = ''
+   AND txn_id <> '';
+
+-- name: orders-of-mark
+SELECT DISTINCT o.order_id
+  FROM marks m
+  JOIN orders o ON o.seq = m.binding
+ WHERE m.mark = ?
+   AND m.partner = '';
+
+-- name: payer
+SELECT mark
+  FROM marks
+ WHERE txn_id = ?
+   AND txn_id <> ''
+ ORDER BY seq;
+
+-- name: reviews
+SELECT seq, at, partner, accept, reason
+  FROM reviews
+ WHERE txn_id = ?
+ ORDER BY seq;
+
+-- name: review-list
+-- What waits for a person. What the API does not know for long does, too.
+SELECT txn_id, partner, paid_at, commission - reversed, blocks, abuse, conflict
+  FROM transactions
+ WHERE commission IS NOT NULL
+   AND NOT void
+   AND payout = 0
+   AND blocks <> ''
+   AND (blocks <> 'unconfirmed' OR first_at <= ?)
+ ORDER BY paid_at, txn_id;
+
 -- name: contact
-SELECT name, email, vpa, account, ifsc, pan, gstin
+SELECT name, email, vpa, account, ifsc, pan, gstin, mobile
   FROM contacts
  WHERE partner = ?;
 
 -- name: write-contact
 -- NULL leaves a field as it is.
-INSERT INTO contacts (partner, name, email, vpa, account, ifsc, pan, gstin)
+INSERT INTO contacts (partner, name, email, vpa, account, ifsc, pan, gstin, mobile)
 VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, ''), coalesce(?6, ''),
-        coalesce(?7, ''), coalesce(?8, ''))
+        coalesce(?7, ''), coalesce(?8, ''), coalesce(?9, ''))
     ON CONFLICT DO UPDATE
    SET name    = coalesce(?2, name),
        email   = coalesce(?3, email),
@@ -79,7 +129,8 @@ VALUES (?1, coalesce(?2, ''), coalesce(?3, ''), coalesce(?4, ''), coalesce(?5, '
        account = coalesce(?5, account),
        ifsc    = coalesce(?6, ifsc),
        pan     = coalesce(?7, pan),
-       gstin   = coalesce(?8, gstin);
+       gstin   = coalesce(?8, gstin),
+       mobile  = coalesce(?9, mobile);
 
 -- Keys of the API.
 
@@ -232,11 +283,11 @@ SELECT seq, at, partner, basis, value, rate_bps, flat, program
 SELECT coalesce((SELECT program FROM repricings WHERE txn_id = ? ORDER BY seq DESC LIMIT 1), 0);
 
 -- name: txnids-paid-between
+-- Those that failed, too: what was denied may be agreed to later.
 SELECT txn_id
   FROM transactions
  WHERE paid_at >= ?
    AND paid_at < ?
-   AND status = 'success'
  ORDER BY paid_at, txn_id;
 
 -- name: count-dues
@@ -247,6 +298,8 @@ SELECT count(*)
 -- name: order
 -- The binding in force is the newest. Its click comes with it, zeros when there is none.
 SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, '')
   FROM orders o
@@ -290,7 +343,7 @@ SELECT count(*)
 
 -- name: transaction
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  WHERE gateway = 'paytm'
    AND mid = (SELECT value FROM settings WHERE name = 'mid')
@@ -298,7 +351,7 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
 
 -- name: transactions-of-order
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  WHERE gateway = 'paytm'
    AND mid = (SELECT value FROM settings WHERE name = 'mid')
@@ -342,7 +395,7 @@ SELECT b.body, b.packing
 -- The payments of an order that messages name with a timestamp behind it. The range lets the index
 -- find those that begin alike.
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  WHERE gateway = 'paytm'
    AND mid = (SELECT value FROM settings WHERE name = 'mid')
@@ -357,7 +410,7 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
 
 -- name: transactions-by-order
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  ORDER BY order_id, txn_id;
 
@@ -420,10 +473,11 @@ SELECT txn_id
 -- Exactly once: UNIQUE (gateway, mid, txn_id) makes this the only row of a payment, whatever
 -- brought the news of it, and its commission is a part of it.
 INSERT INTO transactions (gateway, order_id, status, amount, currency, paid_at, first_at, refunded,
-                          confirmation, conflict, customer, partner, basis, value, why, verdict,
+                          confirmation, conflict, customer, partner, basis, value, why, abuse,
+                          verdict,
                           commission, reversed, void, rate_bps, flat, program, due_at, blocks,
                           id, mid, txn_id)
-VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES ('paytm', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update-transaction
 UPDATE transactions
@@ -441,6 +495,7 @@ UPDATE transactions
        basis        = ?,
        value        = ?,
        why          = ?,
+       abuse        = ?,
        verdict      = ?,
        commission   = ?,
        reversed     = ?,
@@ -514,22 +569,47 @@ VALUES (?, ?, ?)
        hash    = excluded.hash;
 
 -- name: move-day
-INSERT INTO days (day, partner, clicks, payments, sales, refunds, commission, reversed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO days (day, partner, clicks, payments, sales, refunds, commission, reversed, confirmed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE
    SET clicks     = clicks + excluded.clicks,
        payments   = payments + excluded.payments,
        sales      = sales + excluded.sales,
        refunds    = refunds + excluded.refunds,
        commission = commission + excluded.commission,
-       reversed   = reversed + excluded.reversed;
+       reversed   = reversed + excluded.reversed,
+       confirmed  = confirmed + excluded.confirmed;
 
 -- name: days
-SELECT day, partner, clicks, payments, sales, refunds, commission, reversed
+SELECT day, partner, clicks, payments, sales, refunds, commission, reversed, confirmed
   FROM days
  WHERE day >= ?
    AND day < ?
  ORDER BY day, partner;
+
+-- name: sales-of
+-- One look-up a day: the totals of a month may be of thousands of partners.
+WITH RECURSIVE month (day) AS (SELECT ?2 UNION ALL SELECT day + 1 FROM month WHERE day + 1 < ?3)
+SELECT coalesce(sum(d.confirmed), 0)
+  FROM month
+ CROSS JOIN days d ON d.day = month.day AND d.partner = ?1;
+
+-- name: days-of-partner
+-- The days on which a partner brought payments.
+WITH RECURSIVE month (day) AS (SELECT ?2 UNION ALL SELECT day + 1 FROM month WHERE day + 1 < ?3)
+SELECT d.day
+  FROM month
+ CROSS JOIN days d ON d.day = month.day AND d.partner = ?1
+ WHERE ?2 < ?3
+   AND d.payments > 0;
+
+-- name: txnids-of-partner-between
+SELECT txn_id
+  FROM transactions
+ WHERE paid_at >= ?2
+   AND paid_at < ?3
+   AND partner = ?1
+ ORDER BY paid_at, txn_id;
 
 -- name: account-balance
 SELECT coalesce((SELECT balance FROM accounts WHERE name = ?), 0);
@@ -825,7 +905,7 @@ SELECT alias, kind, value
 
 -- name: all-transactions
 SELECT id, id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  ORDER BY id;
 
@@ -848,6 +928,8 @@ SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why
 -- name: all-bindings
 -- The bindings of every order that a message names, with their clicks.
 SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, '')
   FROM notifications n
@@ -856,6 +938,8 @@ SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.a
  WHERE n.opens = 1
  UNION ALL
 SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
+       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, '')
   FROM transactions t
@@ -890,6 +974,18 @@ SELECT t.id, r.program
   FROM transactions t
  CROSS JOIN repricings r ON r.txn_id = t.txn_id
  ORDER BY t.id, r.seq;
+
+-- name: all-reviews
+SELECT t.id, r.seq, r.at, r.partner, r.accept, r.reason
+  FROM transactions t
+ CROSS JOIN reviews r ON r.txn_id = t.txn_id
+ ORDER BY t.id, r.seq;
+
+-- name: all-payers
+SELECT t.id, m.mark
+  FROM transactions t
+ CROSS JOIN marks m ON m.txn_id = t.txn_id AND m.txn_id <> ''
+ ORDER BY t.id, m.seq;
 
 -- name: all-commissions
 -- Where there is none, nothing may be said of it either.
@@ -1025,7 +1121,7 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 -- name: export-transactions
 -- The columns of transactions, and how many messages came, repeats counted.
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
        (SELECT sum(coalesce((SELECT times FROM deliveries d WHERE d.notification = m.seq), 1))
           FROM subjects m
          WHERE m.subject = t.txn_id)
@@ -1174,7 +1270,7 @@ SELECT coalesce(max(to_at), 0)
 
 -- name: transactions-paid-between
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why
+       confirmation, conflict, customer, partner, basis, value, why, abuse
   FROM transactions
  WHERE paid_at >= ?
    AND paid_at < ?
