@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -17,8 +18,8 @@ import (
 // from the start each time, and shares no code with the position it judges.
 
 type modelOrder struct {
-	promo, click string
-	amount       int64
+	promo, click, customer string
+	amount                 int64
 }
 
 type modelTxn struct {
@@ -27,8 +28,11 @@ type modelTxn struct {
 	messages []Notification // payments, refunds, disputes as they came, repeats left out
 	answers  []Answer
 	decision *Decision
-	after    int    // how many messages had come when the person spoke
-	fixed    string // partner, once it was due
+	after    int             // how many messages had come when the person spoke
+	fixed    string          // partner, once it was due
+	rate     int64           // fixed with it
+	repriced int             // which program a person had it decided under, counted from 1; 0 for that of its time
+	reviewed map[string]bool // by partner: accepted, or refused
 }
 
 type model struct {
@@ -39,8 +43,32 @@ type model struct {
 		partner string
 		at      time.Time
 	}
-	rates  map[string]int64 // basis points
-	papers []*paper
+	programs []modelProgram
+	papers   []*paper
+}
+
+// modelProgram is what Asha earns from a time on, in basis points. Ravi has a rate of his own.
+type modelProgram struct {
+	at  time.Time
+	bps int64
+}
+
+func (m *model) rate(txn *modelTxn, partner string, success []Notification) int64 {
+	switch {
+	case txn.fixed != "":
+		return txn.rate
+	case partner == "RAVI":
+		return 1237
+	case txn.repriced > 0:
+		return m.programs[txn.repriced-1].bps
+	}
+	bps := m.programs[0].bps
+	for _, p := range m.programs {
+		if !p.at.Truncate(time.Second).After(m.paid(txn, success)) {
+			bps = p.bps
+		}
+	}
+	return bps
 }
 
 // paper is a statement as the model keeps it: what it pays, by payment.
@@ -57,6 +85,7 @@ type paper struct {
 type outcome struct {
 	partner          string
 	earned, reversed int64
+	bps              int64
 	state            string
 	blocks           []string
 }
@@ -129,8 +158,10 @@ func (m *model) outcome(txn *modelTxn) outcome {
 	if partner == "" {
 		return outcome{}
 	}
-	o := outcome{partner: partner, earned: halfUp(amount, m.rates[partner], 10000)}
+	o := outcome{partner: partner, earned: halfUp(amount, m.rate(txn, partner, success), 10000), bps: m.rate(txn, partner, success)}
 	o.reversed = halfUp(o.earned, back, amount)
+	accepted, spoken := txn.reviewed[partner]
+	gone = gone || spoken && !accepted
 	if gone {
 		o.reversed = o.earned
 	}
@@ -154,7 +185,7 @@ func (m *model) outcome(txn *modelTxn) outcome {
 	if open {
 		o.blocks = append(o.blocks, "dispute")
 	}
-	agreed := txn.decision != nil && txn.decision.Agree
+	agreed := accepted || txn.decision != nil && txn.decision.Agree
 	if bound := m.orders[txn.order]; bound.amount > 0 && bound.amount != amount && !agreed {
 		o.blocks = append(o.blocks, "merchant")
 	}
@@ -236,7 +267,7 @@ func (m *model) brought(txn *modelTxn, success []Notification) string {
 // fixDue notes, before anything new is said about a transaction, that its commission was due.
 func (m *model) fixDue(txn *modelTxn) {
 	if o := m.outcome(txn); (o.state == "due" || o.state == "paid") && txn.fixed == "" {
-		txn.fixed = o.partner
+		txn.fixed, txn.rate = o.partner, o.bps
 	}
 }
 
@@ -254,7 +285,7 @@ func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 			clicks: map[string]struct {
 				partner string
 				at      time.Time
-			}{}, rates: map[string]int64{"ASHA": 1000, "RAVI": 1237},
+			}{}, programs: []modelProgram{{noon, 1000}},
 		}}
 		b.tax = TaxRules{Rates: []TaxRate{{Section: "393(1)", Code: "1006", BPS: 1000, Threshold: 1500}}, WithoutPAN: 2000}
 		h.monthBefore()
@@ -275,6 +306,10 @@ func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 			"send":    h.send,
 			"settle":  h.settle,
 			"settle2": h.settle,
+			"review":  h.review,
+			"program": h.program,
+			"replay":  h.replay,
+			"forget":  h.forget,
 			"":        func(*rapid.T) { h.compare() },
 		})
 	})
@@ -315,6 +350,8 @@ func (h *history) bind(t *rapid.T) {
 		promo:  rapid.SampledFrom([]string{"", "", "ASHA10", "RAVI10", "NOBODY"}).Draw(t, "promo"),
 		click:  rapid.SampledFrom(append(slices.Sorted(maps.Keys(h.m.clicks)), "", "clk_never")).Draw(t, "click"),
 		amount: rapid.SampledFrom([]int64{0, 0, 10000}).Draw(t, "amount"),
+
+		customer: rapid.SampledFrom([]string{"", "c1"}).Draw(t, "customer"),
 	}
 	old, bound := h.m.orders[id]
 	want := "bound"
@@ -339,7 +376,7 @@ func (h *history) bind(t *rapid.T) {
 		}
 		h.m.orders[id] = o
 	}
-	if got := h.b.bind(Order{ID: id, Promo: o.promo, ClickID: o.click, Amount: o.amount}); got != want {
+	if got := h.b.bind(Order{ID: id, Promo: o.promo, ClickID: o.click, Amount: o.amount, Customer: o.customer}); got != want {
 		t.Fatalf("binding order %s: %s, want %s", id, got, want)
 	}
 }
@@ -431,6 +468,75 @@ func (h *history) decide(t *rapid.T) {
 	txn.decision, txn.after = &d, len(txn.messages)
 }
 
+// review lifts the block of the shop's amount, or takes a commission back.
+func (h *history) review(t *rapid.T) {
+	id, txn := h.txn(t)
+	accept := rapid.Bool().Draw(t, "accept")
+	before := h.m.outcome(txn)
+	said, spoken := txn.reviewed[before.partner]
+	refused := spoken && !said
+	may := before.partner != "" && !refused
+	if accept {
+		may = before.partner != "" && (refused || slices.Contains(before.blocks, "merchant"))
+	}
+	err := h.b.Review(h.b.ctx(), id, accept, "so I say")
+	if (err == nil) != may {
+		t.Fatalf("reviewing %s, which is %+v (accept: %v): %v", id, before, accept, err)
+	}
+	if !may {
+		return
+	}
+	h.m.fixDue(txn)
+	if txn.reviewed == nil {
+		txn.reviewed = map[string]bool{}
+	}
+	txn.reviewed[before.partner] = accept
+}
+
+// program changes what Asha earns from now on.
+func (h *history) program(t *rapid.T) {
+	terms, now := testTerms(), h.m.programs[len(h.m.programs)-1]
+	terms.Rate.BPS = rapid.SampledFrom([]int64{1000, 2000, 501}).Draw(t, "rate")
+	added, err := h.b.AdoptProgram(h.b.ctx(), terms, false)
+	if want := terms.Rate.BPS != now.bps; added != want || err != nil {
+		t.Fatalf("a new version: %v (%v), want %v", added, err, want)
+	}
+	if added {
+		h.m.programs = append(h.m.programs, modelProgram{h.m.now, terms.Rate.BPS})
+	}
+}
+
+// replay has all payments decided under some program; those that are due stay as they are.
+func (h *history) replay(t *rapid.T) {
+	version := rapid.IntRange(1, len(h.m.programs)).Draw(t, "program")
+	terms, err := h.b.Terms(h.b.ctx())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := h.b.Reprice(h.b.ctx(), Span{}, terms.programs[version-1].Seq, func(int, int) {})
+	want := 0
+	for _, txn := range h.m.txns {
+		h.m.fixDue(txn)
+		before, was := h.m.outcome(txn), txn.repriced
+		txn.repriced = version
+		if h.m.outcome(txn).bps != before.bps {
+			want++
+		} else {
+			txn.repriced = was
+		}
+	}
+	if changed != want || err != nil {
+		t.Fatalf("program %d decides %d payments otherwise (%v), the model says %d", version, changed, err, want)
+	}
+}
+
+// forget deletes what is personal about the customer; nothing that anybody earned changes.
+func (h *history) forget(t *rapid.T) {
+	if _, err := h.b.Forget(h.b.ctx(), "c1"); err != nil && !errors.Is(err, errNotFound) {
+		t.Fatal(err)
+	}
+}
+
 func (h *history) wait(t *rapid.T) {
 	d := time.Duration(rapid.IntRange(1, 20*24).Draw(t, "hours")) * time.Hour
 	h.b.wait(d)
@@ -446,7 +552,7 @@ func (h *history) compare() {
 		owed[want.partner] += want.earned - want.reversed
 		var got outcome
 		if c := h.b.story(id).Commission; c != nil {
-			got = outcome{partner: c.Partner, earned: c.Amount, reversed: c.Reversed}
+			got = outcome{partner: c.Partner, earned: c.Amount, reversed: c.Reversed, bps: c.Rate.BPS}
 			got.state, got.blocks = c.State(h.b.clockNow())
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -549,7 +655,7 @@ func (a arrivals) inEveryOrder(t *testing.T, seed uint64) {
 func (a arrivals) arrive(b *books, name string, order []int) {
 	txn, id := "T"+name, "1-"+name
 	if a.promo != "" {
-		if _, err := b.BindOrder(b.ctx(), Order{ID: id, Promo: a.promo}, ""); err != nil {
+		if _, err := b.BindOrder(b.ctx(), Order{ID: id, Promo: a.promo}, Person{}); err != nil {
 			b.Error(err)
 		}
 	}
