@@ -518,6 +518,8 @@ func blockWords(block string, due time.Time) string {
 		return "what Paytm sent contradicts itself"
 	case "dispute":
 		return "the customer disputes the payment"
+	case "abuse":
+		return "something about the sale looks wrong"
 	case "merchant":
 		return "the amount is not the one the shop named for the order"
 	}
@@ -555,6 +557,12 @@ func (s *Story) record(now time.Time) record {
 			{"definite", a.Definite}, {"text", a.Text},
 		})
 	}
+	var reviews []record
+	for _, r := range s.Facts.Reviews {
+		reviews = append(reviews, record{
+			{"at", rfc3339(r.At)}, {"partner", r.Partner}, {"accepted", r.Accept}, {"reason", r.Reason},
+		})
+	}
 	var txn, commission, why any
 	if s.Txn != nil {
 		deliveries := int64(0)
@@ -579,6 +587,7 @@ func (s *Story) record(now time.Time) record {
 		{"notifications", list(notifications)},
 		{"answers", list(answers)}, {"attributions", list(attributions)},
 		{"commission", commission}, {"why", why}, {"ledger", list(entries)},
+		{"reviews", list(reviews)},
 	}
 }
 
