@@ -66,7 +66,7 @@ func (h *hissa) open(ctx context.Context, dir string) error {
 	if _, err := h.argv(dir, "127.0.0.1:0"); err != nil {
 		return err
 	}
-	h.facts = 1 // the terms
+	h.facts = 2 // the terms, and who brought them
 	for i := range partners {
 		if _, err := h.run(ctx, "partner", "add", "-code", partnerCode(i)); err != nil {
 			return err
