@@ -120,6 +120,7 @@ func TestSamples(t *testing.T) {
 	const staging = "LXxaBlXXXXXXXXXX5143"
 	link := pay(mid, order, txn, paytm.Success, 100, "PPI", "2020-09-10 13:03:05")
 	link.Currency, link.Reference = "", "LI_12345"
+	link.Payer.Email, link.Payer.Mobile = "user@example.com", "7777777777"
 	open := pay("klbGlVXXXXXXXXXX8753", "ORDER48886809916", "414709", paytm.Pending, 100, "CC",
 		"2015-11-02 11:40:46")
 	open.Currency = ""
@@ -642,5 +643,25 @@ func BenchmarkMessage(b *testing.B) {
 		}
 		e.Classify()
 		e.Identity()
+	}
+}
+
+// Who paid is read where it is plain, and left aside where it is odd: no payment is lost over it.
+func TestPayer(t *testing.T) {
+	for vpa, want := range map[string]string{
+		"asha@okbank": "asha@okbank", "asha|TXN_SUCCESS": "", "asha\n": "", strings.Repeat("a", 129): "", "": "",
+	} {
+		fields := url.Values{
+			"MID": {"SHOP"}, "ORDERID": {"1"}, "TXNID": {"T1"}, "TXNAMOUNT": {"10.00"}, "STATUS": {"TXN_SUCCESS"},
+			"CURRENCY": {"INR"}, "VPA": {vpa}, "CHECKSUMHASH": {"x"},
+		}
+		envelope, err := paytm.Parse([]byte(fields.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := envelope.Classify()
+		if m.Payer.VPA != want || m.Review != "" || m.Status != paytm.Success {
+			t.Errorf("the UPI id %q is read as %q, in a message that is %q (%s)", vpa, m.Payer.VPA, m.Status, m.Review)
+		}
 	}
 }
