@@ -1,0 +1,1 @@
+-- People who sign in, what they did, and raw bodies that are encrypted.
