@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,10 +47,11 @@ Example:  hissa check -live`,
 		}
 		k := &checker{config: config, now: time.Now}
 		k.ok("configuration",
-			c.configPath+" has no fault, and nobody else can read the merchant key")
+			c.configPath+" has no fault, and nobody else can read its keys")
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		k.database()
+		k.privacy(ctx)
 		k.replica(ctx)
 		k.api(ctx)
 		k.forward(ctx)
@@ -148,6 +151,67 @@ func (k *checker) database() {
 		return
 	}
 	k.ok("database", path+": "+summary)
+}
+
+// privacy tells how raw messages are kept, and which keys they need.
+func (k *checker) privacy(ctx context.Context) {
+	const what = "raw messages"
+	keys, kept := k.config.Privacy.Keys, span(k.config.Privacy.KeepBodies)
+	if k.broken {
+		return // it would only follow from the database's fault
+	}
+	needed, refused, err := k.neededKeys(ctx)
+	if err != nil {
+		k.fault(what, "which keys they need can't be read: "+err.Error(), "hissa verify says more")
+		return
+	}
+	if names := keys.lacking(needed); len(names) > 0 {
+		k.broken = true
+		k.fault(what, lacksKeys(names), findKeys)
+		return
+	}
+	if len(keys) == 0 {
+		k.ok(what, "are kept for "+kept+" and are not encrypted: privacy.key does that")
+	} else {
+		k.ok(what, "are kept for "+kept+", sealed with the key "+keys[0].name())
+	}
+	if names := keys.lacking(refused); len(names) > 0 {
+		k.ok(what, "some that were refused are sealed with "+strings.Join(names, " and ")+
+			", which privacy.key does not name: hissa replay -rejected leaves them out")
+	}
+	for i := 1; i < len(keys); i++ {
+		if slices.ContainsFunc(append(needed, refused...), keys[i].is) {
+			k.ok(what, "the key "+keys[i].name()+" still opens older ones: leave it in privacy.key")
+		} else {
+			k.ok(what, "none needs the key "+keys[i].name()+" any more: take it out of privacy.key, restart, "+
+				"and delete its file; messages in backups from before can then never be read again")
+		}
+	}
+}
+
+// neededKeys are the keys without which something in the database, or among the refused messages, can't
+// be opened. A database of an older Hissa has nothing sealed.
+func (k *checker) neededKeys(ctx context.Context) (needed, refused [][]byte, err error) {
+	if _, err := os.Stat(k.config.Database); err == nil {
+		if needed, err = readStanding(k.config, func(s *Store) ([][]byte, error) {
+			var seals bool
+			if err := s.readers.look(q("knows-seals"), nil, &seals); err != nil || !seals {
+				return nil, err
+			}
+			return s.SealedWith(ctx)
+		}); err != nil {
+			return nil, nil, err
+		}
+	}
+	err = eachRefused(k.config.Database, k.now(), func(m Refused) error {
+		id, err := hex.DecodeString(m.Key)
+		known := func(other []byte) bool { return bytes.Equal(id, other) }
+		if err == nil && m.Key != "" && !slices.ContainsFunc(refused, known) {
+			refused = append(refused, id)
+		}
+		return nil
+	})
+	return needed, refused, err
 }
 
 // replica looks at the copy without writing to it.

@@ -68,7 +68,7 @@ func (r refusal) Error() string {
 
 func refuse(problem, remedy string) error { return refusal{problem, remedy} }
 
-// loadConfig reads a configuration file and the merchant keys it names. The error is Faults when
+// loadConfig reads a configuration file and the keys it names. The error is Faults when
 // the content is wrong.
 func loadConfig(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
@@ -92,8 +92,8 @@ func loadConfig(path string) (*Config, error) {
 }
 
 // parseConfig reads a configuration. name stands in the faults, and relative paths inside are
-// relative to dir. Without readSecrets no key is looked for and Paytm.Keys stays empty. With
-// faults there is no Config.
+// relative to dir. Without readSecrets no key is looked for, and Paytm.Keys and
+// Privacy.Keys stay empty. With faults there is no Config.
 func parseConfig(name string, text []byte, dir string, readSecrets bool) (*Config, Faults) {
 	r := configReader{
 		file: name, dir: dir, readSecrets: readSecrets,
@@ -205,6 +205,7 @@ func (r *configReader) read(c *Config) {
 	c.Abuse.Clicks = r.number("abuse.clicks", 60, 100_000)
 	r.readPayout(c)
 	r.readTDS(c)
+	c.Privacy.Keys = r.bodyKeys("privacy.key")
 	c.Privacy.KeepBodies = option(r, "privacy.keep_bodies", "180d", period(24*time.Hour))
 	r.readReconcile(c)
 	r.readReplica(c)

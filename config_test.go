@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -549,6 +550,12 @@ func TestConfigFaultsTerms(t *testing.T) {
 			`11:10: tds.rates[0]: "1" is not a date, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
 		{"tds", `rates = ["2026-04-01 a 1 2% x"]`,
 			`11:10: tds.rates[0]: "x" is not an amount, write it like "2026-04-01 393(1) 1006 2% 20000.00"`},
+		{"privacy", `key = []`, `11:7: privacy.key: names 0 keys: name one, or two or three while it is changed, the ` +
+			`new one first`},
+		{"privacy", `key = "abcd"`, `11:7: privacy.key: a key does not belong in this file: put it in a file of mode ` +
+			`0600, and name that as "file:/etc/hissa/bodies.key"`},
+		{"privacy", `key = "env:"`, `11:7: privacy.key: names no environment variable, write it like "env:BODY_KEY"`},
+		{"privacy", `key = true`, `11:7: privacy.key: is true or false and not text, write it in double quotes`},
 		{"privacy", `keep_bodies = "2h"`, `11:15: privacy.keep_bodies: "2h" is too short, write at least "24h"`},
 		{"payout", `minimum = "-1"`,
 			`11:11: payout.minimum: "-1" is not an amount, write rupees above zero like "50.00"`},
@@ -900,6 +907,42 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
+// The keys that seal raw messages are read like merchant keys: from files that nobody else can open.
+func TestBodyKeys(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "paytm.key"), newMerchantKey, 0o600)
+	hexed := strings.Repeat("0f", 32)
+	writeFile(t, filepath.Join(dir, "new.key"), base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n", 0o600)
+	writeFile(t, filepath.Join(dir, "wide.key"), hexed, 0o640)
+	writeFile(t, filepath.Join(dir, "again.key"), hexed, 0o600)
+	t.Setenv("HISSA_TEST_OLD", hexed)
+	const at = "hissa.toml:11:7: privacy.key: "
+	for _, c := range []struct{ key, want string }{
+		{`""`, ""},
+		{`"file:new.key"`, "66687aad"},
+		{`["env:HISSA_TEST_OLD", "file:new.key"]`, "9b68d49b 66687aad"},
+		{`"file:wide.key"`, at + "key file " + dir + "/wide.key is readable by others: chmod 600 " + dir + "/wide.key"},
+		{`"file:gone.key"`, at + "key file of this name can't be found, put the key there and let the user who runs " +
+			"hissa enter the folder"},
+		{`"file:paytm.key"`, at + "the key has 16 characters and is not 32 bytes in base64 or hex, make one with " +
+			"openssl rand -base64 32"},
+		{`["env:HISSA_TEST_OLD", "file:again.key"]`, at + "names the key 9b68d49b twice, name it once"},
+	} {
+		config, faults := parseConfig("hissa.toml", []byte(leastWith(t, "privacy", "key = "+c.key)), dir, true)
+		got := faults.Error()
+		if len(faults) == 0 {
+			var names []string
+			for _, key := range config.Privacy.Keys {
+				names = append(names, key.name())
+			}
+			got = strings.Join(names, " ")
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.key, got, c.want)
+		}
+	}
+}
+
 // keyMistakes are configurations in which KEY stands where no key belongs.
 func keyMistakes(t testing.TB) (texts []string) {
 	for _, value := range []string{
@@ -922,6 +965,8 @@ func keyMistakes(t testing.TB) (texts []string) {
 		"[paytm.merchant_key]\nfile = \"KEY\"\n",
 		"[[paytm.merchant_key]]\nfile = \"KEY\"\n",
 		leastWith(t, "replica", `url = "s3://asha:KEY@bucket"`),
+		leastWith(t, "privacy", `key = "KEY"`), leastWith(t, "privacy", `key = ["file:gone.key", "KEY"]`),
+		leastWith(t, "privacy", `key = "env:HISSA_TEST_KEY"`), leastWith(t, "privacy", `key = KEY`),
 	)
 }
 

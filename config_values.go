@@ -372,18 +372,52 @@ func parseColumn(text string) (string, error) {
 	return text, nil
 }
 
-// Where the merchant keys are.
+// Where secret keys are.
 
 const maxKeys = 3
 
-// merchantKeys reads one reference or a list of them.
-func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
-	given, is := r.value(key)
+// keyKind is what a fault says about one kind of secret key.
+type keyKind struct{ name, file, variable string }
+
+var (
+	merchantKind = keyKind{"merchant key", "/etc/hissa/paytm.key", "PAYTM_KEY"}
+	bodyKind     = keyKind{"key", "/etc/hissa/bodies.key", "BODY_KEY"}
+)
+
+func (k keyKind) unset() error {
+	return refuse("is not set", fmt.Sprintf(`write "file:%s" or "env:%s"`, k.file, k.variable))
+}
+
+// merchantKeys reads one reference or a list of them. There must be one.
+func (r *configReader) merchantKeys(key string) []*paytm.Key {
+	if given, is := r.value(key); !is || given == "" {
+		r.fault(key, merchantKind.unset())
+		return nil
+	}
+	return readKeys(r, key, merchantKind, newKey)
+}
+
+// bodyKeys reads the keys that seal raw bodies. There may be none.
+func (r *configReader) bodyKeys(key string) bodyKeys {
+	if given, is := r.value(key); !is || given == "" {
+		return nil
+	}
+	keys := bodyKeys(readKeys(r, key, bodyKind, newBodyKey))
+	for i, k := range keys {
+		if keys[:i].with(k.id[:]) != nil {
+			r.fault(key, refuse("names the key "+k.name()+" twice", "name it once"))
+		}
+	}
+	return keys
+}
+
+// readKeys follows one reference or a list of them, the newest key first.
+func readKeys[T any](
+	r *configReader, key string, kind keyKind, parse func(secret string) (*T, error),
+) (keys []*T) {
+	given, _ := r.value(key)
 	references, isList := given.([]any)
 	switch {
-	case !is || given == "":
-		r.fault(key, refuse("is not set", `write "file:/etc/hissa/paytm.key" or "env:PAYTM_KEY"`))
-		return nil
 	case !isList:
 		references = []any{given}
 	case len(references) == 0 || len(references) > maxKeys:
@@ -404,13 +438,18 @@ func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
 			r.fault(at, refuse("stands in the list twice", "name it once"))
 			continue
 		}
-		merchantKey, err := r.merchantKey(text)
+		secret, err := r.secret(text, kind)
 		if err != nil {
 			r.fault(at, err)
 			continue
 		}
-		if merchantKey != nil {
-			keys = append(keys, merchantKey)
+		if !r.readSecrets {
+			continue
+		}
+		if parsed, err := parse(secret); err != nil {
+			r.fault(at, err)
+		} else {
+			keys = append(keys, parsed)
 		}
 	}
 	return keys
@@ -418,17 +457,15 @@ func (r *configReader) merchantKeys(key string) (keys []*paytm.Key) {
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// merchantKey follows one reference. A text that is none is likely the key itself: it is never
-// repeated.
-func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
+// secret follows one reference, leaving out one final newline, as editors and shells add it. A text
+// that is no reference is likely the key itself: it is never repeated.
+func (r *configReader) secret(reference string, kind keyKind) (secret string, err error) {
 	file, isFile := strings.CutPrefix(reference, "file:")
 	variable, isVariable := strings.CutPrefix(reference, "env:")
-	var secret string
-	var err error
 	switch {
 	case isFile && file != "":
 		if r.readSecrets {
-			secret, err = r.readKeyFile(file)
+			secret, err = r.readKeyFile(file, kind)
 		}
 	case isVariable && variablePattern.MatchString(variable):
 		if secret = os.Getenv(variable); r.readSecrets && secret == "" {
@@ -436,17 +473,17 @@ func (r *configReader) merchantKey(reference string) (*paytm.Key, error) {
 				"set it where the service is started or use file:PATH")
 		}
 	case isFile:
-		return nil, refuse("names no file", `write it like "file:/etc/hissa/paytm.key"`)
+		return "", refuse("names no file", fmt.Sprintf(`write it like "file:%s"`, kind.file))
 	case isVariable:
-		return nil, refuse("names no environment variable", `write it like "env:PAYTM_KEY"`)
+		return "", refuse("names no environment variable", fmt.Sprintf(`write it like "env:%s"`, kind.variable))
 	default:
-		return nil, refuse("a key does not belong in this file",
-			`put it in a file of mode 0600, and name that as "file:/etc/hissa/paytm.key"`)
+		return "", refuse("a key does not belong in this file",
+			fmt.Sprintf(`put it in a file of mode 0600, and name that as "file:%s"`, kind.file))
 	}
-	if err != nil || !r.readSecrets {
-		return nil, err
+	if before, found := strings.CutSuffix(secret, "\n"); found {
+		secret = strings.TrimSuffix(before, "\r")
 	}
-	return newKey(secret)
+	return secret, err
 }
 
 // named repeats the name of a variable when it is written as one, and can't be a key by mistake.
@@ -457,11 +494,7 @@ func named(variable string) string {
 	return "of this name"
 }
 
-// newKey leaves one final newline out, as editors and shells add it.
 func newKey(secret string) (*paytm.Key, error) {
-	if before, found := strings.CutSuffix(secret, "\n"); found {
-		secret = strings.TrimSuffix(before, "\r")
-	}
 	key, err := paytm.NewKey(secret)
 	if err != nil {
 		return nil, refuse(
@@ -476,7 +509,7 @@ const maxKeyFile = 4096
 
 // readKeyFile refuses a file that anybody but its owner can open. A credential that systemd hands
 // over (LoadCredential=) may show rights of a group: they are those of the service's own user.
-func (r *configReader) readKeyFile(path string) (string, error) {
+func (r *configReader) readKeyFile(path string, kind keyKind) (string, error) {
 	is := "key file of this name " // a relative name that no file has may be a key by mistake
 	if filepath.IsAbs(path) {
 		path = filepath.Clean(path)
@@ -487,7 +520,7 @@ func (r *configReader) readKeyFile(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", refuse(is+"can't be found",
-			"put the merchant key there and let the user who runs hissa enter the folder")
+			"put the "+kind.name+" there and let the user who runs hissa enter the folder")
 	}
 	is = "key file " + path + " "
 	if !info.Mode().IsRegular() {

@@ -27,11 +27,12 @@ type Story struct {
 	Entries    []Entry
 	Poll       *pollState
 	Handed     []Handed
-	Parts      []paytm.Part // of a hybrid payment
-	Program    int          // which of the programs, counted from 1, prices the commission
-	Sales      int64        // which reached the tier that prices it; 0 where none does
-	Own        string       // the promo code whose own rate prices it, "" for none
-	Cap        int64        // what the program's cap leaves of it; 0 where that does not touch it
+	Parts      []paytm.Part    // of a hybrid payment
+	Closed     missingKeyError // why its parts are not known
+	Program    int             // which of the programs, counted from 1, prices the commission
+	Sales      int64           // which reached the tier that prices it; 0 where none does
+	Own        string          // the promo code whose own rate prices it, "" for none
+	Cap        int64           // what the program's cap leaves of it; 0 where that does not touch it
 }
 
 // Entry is one ledger transfer.
@@ -58,7 +59,12 @@ type pollState struct {
 // Story reads what is known about a TXNID; errNotFound when nothing is.
 func (s *Store) Story(ctx context.Context, txnID string) (*Story, error) {
 	story := &Story{Names: map[string]string{}, Deliveries: map[int64]int64{}}
-	err := s.read(ctx, func(r rows) error { return r.story(story, txnID) })
+	err := s.read(ctx, func(r rows) error {
+		if err := r.story(story, txnID); err != nil || story.Txn == nil {
+			return err
+		}
+		return r.parts(story, s.keys)
+	})
 	return story, err
 }
 
@@ -107,9 +113,6 @@ func (r rows) story(s *Story, txnID string) error {
 	}
 	if s.Txn == nil {
 		return nil
-	}
-	if err := r.parts(s); err != nil {
-		return err
 	}
 	if err := r.consequences(s); err != nil || s.Commission == nil {
 		return err
@@ -160,17 +163,19 @@ func (r rows) consequences(s *Story) (err error) {
 }
 
 // parts finds what a hybrid payment is made of. Its message was genuine when it was booked.
-func (r rows) parts(s *Story) error {
+func (r rows) parts(s *Story, keys bodyKeys) error {
 	if !slices.ContainsFunc(s.Facts.Notifications, func(n Notification) bool { return n.Mode == "HYBRID" }) {
 		return nil
 	}
 	return r.each(q("hybrid-bodies"), args{s.Facts.TxnID}, func(scan func(...any) error) error {
-		var packed []byte
-		var packing int
-		if err := scan(&packed, &packing); err != nil || s.Parts != nil {
+		var raw rawBody
+		if err := scan(&raw.packed, &raw.packing, &raw.key, &raw.mac); err != nil || s.Parts != nil {
 			return err
 		}
-		body, err := unpackBody(packed, packing)
+		body, err := keys.bodyOf(raw)
+		if errors.As(err, &s.Closed) {
+			return nil // the rest of the story is told
+		}
 		if err != nil {
 			return err
 		}
@@ -268,6 +273,8 @@ func (s *Story) tellPayment(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  It was made up of %s; they earn as the one payment they are.\n",
 			strings.Join(parts, " and "))
+	} else if s.Closed.id != nil {
+		fmt.Fprintf(w, "  What it was made up of can't be told, because its message can't be read: %s.\n", s.Closed)
 	}
 	if t.Refunded > 0 {
 		fmt.Fprintf(w, "  %s of it went back to the customer.\n", money(t.Refunded, t.Currency))

@@ -10,9 +10,12 @@ import (
 )
 
 var forgetCommand = command{
-	name: "forget", config: true, usage: "CUSTOMER",
+	name: "forget", config: true, usage: "CUSTOMER|-lost",
 	short: "delete what is personal about a customer",
 	long: `
+forget CUSTOMER
+forget -lost
+
 Deletes what the books have of a customer, by the id that the shop gave (customer_id of an order) or
 by the id of a subscription at Paytm: the id itself, the raw messages about the payments, and the
 copies of messages for the shop. It is overwritten in the file, not only unlinked.
@@ -22,8 +25,18 @@ keyed hash in place of the id. Backups and the copy that were made before still 
 copy keeps seven days of the past. The last refused messages are kept apart for 30 days, whoever
 they are about. If the shop names the customer again, the books know them again.
 
+-lost deletes the raw messages, of whomever, that were sealed with a key which privacy.key does not
+name and which is lost for good. Nothing opens them any more, and the books don't need them.
+
 Example:  hissa forget 77`,
 	run: func(c *call) error {
+		lost := c.flags.Bool("lost", false, "")
+		if err := c.parse(); err != nil {
+			return err
+		}
+		if *lost {
+			return c.forgetLost()
+		}
 		if err := c.exactly(1); err != nil {
 			return err
 		}
@@ -38,6 +51,22 @@ Example:  hissa forget 77`,
 			return nil
 		})
 	},
+}
+
+// forgetLost deletes what no key opens.
+func (c *call) forgetLost() error {
+	if err := c.exactly(0); err != nil {
+		return err
+	}
+	return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+		f, err := store.ForgetLost(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "hissa: forgotten: %s, %s for the shop that no key opens\n",
+			plural(f.Bodies, "raw message"), plural(f.Forwards, "message"))
+		return nil
+	})
 }
 
 // forgetDaily deletes raw messages older than keep, once a day, until ctx ends.

@@ -88,7 +88,10 @@ func (f *forwarder) run(ctx context.Context) {
 func (f *forwarder) forward(ctx context.Context, m Forward) {
 	trying, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
-	said, after, err := f.post(trying, m.Wire)
+	said, after, err := "", time.Duration(0), m.Closed
+	if err == nil {
+		said, after, err = f.post(trying, m.Wire)
+	}
 	if ctx.Err() != nil {
 		return // stopping: the message stays in the queue
 	}

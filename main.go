@@ -269,6 +269,14 @@ type Config struct {
 
 	// Privacy is about what is personal.
 	Privacy struct {
+		// Keys seal raw messages in the database, the new one first: it seals what comes, and any of
+		// them opens what is there. The file never holds a key, only where it is: "file:PATH" or
+		// "env:NAME", or a list of up to three while a key is changed. A key is 32 random bytes in
+		// base64 or hex, and belongs into no backup that holds the database. Default none: raw
+		// messages are then readable by whoever has the database. With a key that is lost, raw
+		// messages are lost; the books never need them.
+		Keys bodyKeys `toml:"key"`
+
 		// KeepBodies is for how long raw messages are kept: they are for a person who looks into a
 		// payment, and for Paytm's support; the books don't need them. Default 180 days; 1 to 365.
 		KeepBodies time.Duration `toml:"keep_bodies"`
@@ -504,7 +512,9 @@ func (c *call) open(create bool) (*Config, *Store, error) {
 }
 
 func (c *Config) storeOptions(create bool) StoreOptions {
-	return StoreOptions{Environment: c.Paytm.Environment, MID: c.Paytm.MID, Create: create}
+	return StoreOptions{
+		Environment: c.Paytm.Environment, MID: c.Paytm.MID, Create: create, Keys: c.Privacy.Keys,
+	}
 }
 
 // whoami is the name of the user on this machine, its number where it has none.
@@ -600,6 +610,9 @@ func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) er
 	if err != nil {
 		return err
 	}
+	if err := store.holdsKeys(ctx); err != nil {
+		return errors.Join(err, store.Close())
+	}
 	mirror, err := startReplication(ctx, config, store, log)
 	if err != nil {
 		return errors.Join(err, store.Close())
@@ -648,7 +661,7 @@ func serveOn(
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
 	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts()}
-	s.refused = newRefusedRing(store.path, log)
+	s.refused = newRefusedRing(store.path, config.Privacy.Keys, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused
 	}

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -32,12 +33,35 @@ type Refused struct {
 	From        string    `json:"from"` // the sender's network
 	Status      int       `json:"status"`
 	ContentType string    `json:"content_type"`
+	Key         string    `json:"key,omitempty"` // the id of the key that sealed the body, "" for none
 	Body        []byte    `json:"body"`
+}
+
+// sealed is the message as the file has it.
+func (m Refused) sealed(keys bodyKeys) Refused {
+	var id []byte
+	if m.Body, id = keys.seal(m.Body, placeOfRefused(m.At)); id != nil {
+		m.Key = keyName(id)
+	}
+	return m
+}
+
+// opened is the message as it came; one that no key here opens stays as it is, with its Key.
+func (m Refused) opened(keys bodyKeys) Refused {
+	id, err := hex.DecodeString(m.Key)
+	if m.Key == "" || err != nil {
+		return m
+	}
+	if body, err := keys.open(m.Body, id, placeOfRefused(m.At)); err == nil {
+		m.Body, m.Key = body, ""
+	}
+	return m
 }
 
 // refusedRing keeps the last messages that were refused. Its files are written by run alone.
 type refusedRing struct {
 	path    string // of the newer file; the older has ".old" behind it
+	keys    bodyKeys
 	log     *slog.Logger
 	forward func(context.Context, Wire) error // nil: refused messages are not for the shop
 	waiting chan Refused
@@ -52,8 +76,10 @@ type refusedRing struct {
 
 func refusedPath(database string) string { return database + "-refused" }
 
-func newRefusedRing(database string, log *slog.Logger) *refusedRing {
-	return &refusedRing{path: refusedPath(database), log: log, waiting: make(chan Refused, refusedWaiting)}
+func newRefusedRing(database string, keys bodyKeys, log *slog.Logger) *refusedRing {
+	return &refusedRing{
+		path: refusedPath(database), keys: keys, log: log, waiting: make(chan Refused, refusedWaiting),
+	}
 }
 
 // keep hands a message over and never waits: who is refused learns nothing from how long it takes.
@@ -109,7 +135,7 @@ func (r *refusedRing) write(m Refused) error {
 		return err
 	}
 	digest := sha256.Sum256(m.Body)
-	line, err := json.Marshal(m)
+	line, err := json.Marshal(m.sealed(r.keys))
 	if err != nil {
 		return err
 	}
@@ -143,7 +169,7 @@ func (r *refusedRing) open() error {
 	}
 	r.known, r.share, r.bytes = map[[sha256.Size]byte]bool{}, map[string]int64{}, 0
 	err := readRefused(r.path, func(m Refused, size int64) error {
-		r.count(m.From, sha256.Sum256(m.Body), size)
+		r.count(m.From, sha256.Sum256(m.opened(r.keys).Body), size)
 		return nil
 	})
 	if err != nil {
@@ -204,7 +230,7 @@ func readRefused(path string, each func(m Refused, size int64) error) error {
 	return lines.Err()
 }
 
-// eachRefused reads both files, the older first, but for what is too old.
+// eachRefused reads both files as they are, the older first, but for what is too old.
 func eachRefused(database string, now time.Time, each func(Refused) error) error {
 	path := refusedPath(database)
 	for _, file := range []string{path + ".old", path} {

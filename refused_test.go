@@ -13,7 +13,7 @@ import (
 
 func newRing(t *testing.T) *refusedRing {
 	t.Helper()
-	r := newRefusedRing(filepath.Join(t.TempDir(), "hissa.db"), slog.New(slog.DiscardHandler))
+	r := newRefusedRing(filepath.Join(t.TempDir(), "hissa.db"), nil, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.close)
 	return r
 }
@@ -23,7 +23,7 @@ func (r *refusedRing) kept(t *testing.T) (bodies []string) {
 	t.Helper()
 	database := strings.TrimSuffix(r.path, "-refused")
 	if err := eachRefused(database, time.Now(), func(m Refused) error {
-		bodies = append(bodies, string(m.Body))
+		bodies = append(bodies, string(m.opened(r.keys).Body))
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestRefusedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.close()
-	again := newRefusedRing(strings.TrimSuffix(r.path, "-refused"), r.log)
+	again := newRefusedRing(strings.TrimSuffix(r.path, "-refused"), r.keys, r.log)
 	t.Cleanup(again.close)
 	for _, body := range []string{"one", "two"} {
 		if err := again.write(refusedFrom("n", []byte(body))); err != nil {

@@ -266,18 +266,23 @@ type replayed struct {
 	results map[string]int64
 	known   int64 // they are in the books: they came again by themselves, or were taken before
 	refused int64 // still
+	closed  int64 // no key of the configuration opens them
 }
 
 func (c *call) replayRefused(ctx context.Context, config *Config, store *Store) error {
 	r := replayed{results: map[string]int64{}}
 	err := eachRefused(store.path, store.now(), func(m Refused) error {
-		return r.take(ctx, config, store, m)
+		return r.take(ctx, config, store, m.opened(config.Privacy.Keys))
 	})
 	if err != nil {
 		return err
 	}
 	if err := c.tellReplayed(r); err != nil {
 		return err
+	}
+	if r.closed > 0 {
+		return noError{fmt.Sprintf("%s can't be opened: the key that sealed them is not in privacy.key; "+
+			"hissa check names it", plural(r.closed, "message"))}
 	}
 	if r.refused > 0 {
 		return noError{fmt.Sprintf("%s stay refused: no merchant key of the configuration made the "+
@@ -288,6 +293,10 @@ func (c *call) replayRefused(ctx context.Context, config *Config, store *Store) 
 
 // take tries one message. A queue that is full just now is waited for.
 func (r *replayed) take(ctx context.Context, config *Config, store *Store, m Refused) error {
+	if m.Key != "" {
+		r.closed++
+		return nil
+	}
 	envelope, err := paytm.Parse(m.Body)
 	if err != nil || !config.genuine(envelope) {
 		r.refused++
@@ -316,13 +325,13 @@ func (c *call) tellReplayed(r replayed) error {
 		taken += n
 	}
 	if c.json {
-		line := record{{"taken", taken}, {"known", r.known}, {"refused", r.refused}}
+		line := record{{"taken", taken}, {"known", r.known}, {"refused", r.refused}, {"unopened", r.closed}}
 		for _, result := range resultNames {
 			line = append(line, field{result, r.results[result]})
 		}
 		return c.writeJSON(line)
 	}
-	if taken+r.known+r.refused == 0 {
+	if taken+r.known+r.refused+r.closed == 0 {
 		fmt.Fprintln(c.stdout, "No message was refused within the last 30 days.")
 		return nil
 	}

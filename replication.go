@@ -312,6 +312,9 @@ Example:  hissa restore -at 2026-11-22T18:00:00+05:30 -to /tmp/yesterday.db`,
 		}
 		fmt.Fprintf(c.stderr, "hissa: restored to %s\n", target)
 		report.tell(c.stdout)
+		if lacks := report.lacksKeys(); lacks != nil {
+			fmt.Fprintf(c.stderr, "hissa: %v\n", lacks)
+		}
 		return nil
 	},
 }

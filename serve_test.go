@@ -50,6 +50,7 @@ func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
 		url: "http://" + listener.Addr().String(), client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}}
+	s.Store.keys = config.Privacy.Keys
 	s.setClock(time.Now)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -294,6 +294,9 @@ func (s *standby) takeOver(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	if err := report.lacksKeys(); err != nil {
+		return err // serve would refuse, and nobody would serve
+	}
 	if err := putInPlace(file, s.config.Database); err != nil {
 		return err
 	}
@@ -330,8 +333,11 @@ func (s *standby) reading(do func(*Store) error) error {
 // handleReady says how far this machine has followed.
 func (s *standby) handleReady(w http.ResponseWriter, r *http.Request) error {
 	var seq int64
+	var needed [][]byte
 	err := s.reading(func(store *Store) (err error) {
-		seq, _, err = store.Head(r.Context())
+		if seq, _, err = store.Head(r.Context()); err == nil {
+			needed, err = store.SealedWith(r.Context())
+		}
 		return err
 	})
 	mark, fault := s.state()
@@ -342,6 +348,9 @@ func (s *standby) handleReady(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil && fault == "" {
 		fault = err.Error()
+	}
+	if names := s.config.Privacy.Keys.lacking(needed); len(names) > 0 && fault == "" {
+		fault = lacksKeys(names)
 	}
 	if fault != "" {
 		answer["status"], answer["reason"] = "unavailable", fault

@@ -61,6 +61,7 @@ type Store struct {
 	path    string
 	mid     string
 	clock   func() time.Time
+	keys    bodyKeys // that seal and open raw messages
 	readers readers
 	cached  atomic.Pointer[cachedTerms]
 
@@ -89,6 +90,7 @@ type StoreOptions struct {
 	MID         string // fixed when the database is made
 	Create      bool   // make it when it is not there
 	Clock       func() time.Time
+	Keys        bodyKeys // none: raw messages are not sealed
 
 	remembers bool // keep the head beside it, and hold it against that
 }
@@ -111,7 +113,7 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 // openFile opens a file that is there.
 func openFile(path string, o StoreOptions) (*Store, error) {
 	s := &Store{
-		path: path, mid: o.MID, clock: o.Clock,
+		path: path, mid: o.MID, clock: o.Clock, keys: o.Keys,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 		broken: make(chan struct{}),

@@ -1,7 +1,8 @@
 package main
 
 // Raw bodies as they lie on the disk: packed with a list of words that Paytm's messages are made of, to
-// about a third. The list is part of the format; a better one gets a new number, and the old ones stay.
+// about a third, and then sealed where there is a key (seal.go). The list is part of the format; a better
+// one gets a new number, and the old ones stay.
 
 import (
 	"crypto/hmac"
@@ -58,14 +59,25 @@ type rawBody struct {
 	mac     []byte // of the body as it came, under the salt: this is what the facts hold
 	packed  []byte
 	packing int
+	key     []byte // the id of the one that sealed it after it was packed, nil for none
 }
 
-func newRawBody(body []byte) rawBody {
+func (keys bodyKeys) newRawBody(body []byte) rawBody {
 	r := rawBody{salt: make([]byte, 16)}
 	rand.Read(r.salt)
 	r.mac = macOf(r.salt, body)
 	r.packed, r.packing = packBody(body)
+	r.packed, r.key = keys.seal(r.packed, placeOfBody(r.mac))
 	return r
+}
+
+// bodyOf gives the body back as it came. Of what was kept it needs all but the salt.
+func (keys bodyKeys) bodyOf(r rawBody) ([]byte, error) {
+	packed, err := keys.open(r.packed, r.key, placeOfBody(r.mac))
+	if err != nil {
+		return nil, err
+	}
+	return unpackBody(packed, r.packing)
 }
 
 func macOf(salt, body []byte) []byte {

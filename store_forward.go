@@ -28,7 +28,23 @@ type Wire struct {
 type Forward struct {
 	ID int64
 	Wire
-	Tries int
+	Tries  int
+	Closed error // why it can't be handed on: no key of the configuration opens it
+}
+
+// forShop is a message as it waits for the shop, made ready before it waits for the writer.
+type forShop struct {
+	digest      []byte
+	contentType string
+	body        []byte
+	key         []byte // that sealed the body, nil for none
+}
+
+func (keys bodyKeys) forShop(w Wire) forShop {
+	digest := sha256.Sum256(w.Body)
+	f := forShop{digest: digest[:], contentType: w.ContentType}
+	f.body, f.key = keys.seal(w.Body, placeOfForward(f.digest))
+	return f
 }
 
 // ForwardsStanding is how forwarding goes.
@@ -43,14 +59,16 @@ type ForwardsStanding struct {
 func (s *Store) ReceiveAndForward(
 	ctx context.Context, n Notification, subscription string, w Wire,
 ) (string, error) {
+	f := s.keys.forShop(w)
 	return s.receiveWith(ctx, n, subscription, w.Body, func(t *tx, n Notification) error {
-		return t.queueForward(n.subject(), w)
+		return t.queueForward(n.subject(), f)
 	})
 }
 
 // ForwardRefused queues a message that was refused. It waits in the lane of clicks, so that a flood
 // of them can't hold up Paytm.
 func (s *Store) ForwardRefused(ctx context.Context, w Wire) error {
+	f := s.keys.forShop(w)
 	return s.write(ctx, s.clicks, func(t *tx) error {
 		var waiting int
 		if err := t.one(q("count-refused-forwards"), nil, &waiting); err != nil {
@@ -59,14 +77,14 @@ func (s *Store) ForwardRefused(ctx context.Context, w Wire) error {
 		if waiting >= refusedAtMost {
 			return errTooManyRefused
 		}
-		return t.queueForward("", w)
+		return t.queueForward("", f)
 	})
 }
 
-func (t *tx) queueForward(subject string, w Wire) error {
-	digest := sha256.Sum256(w.Body)
+func (t *tx) queueForward(subject string, f forShop) error {
 	t.hands = true
-	return t.exec(q("queue-forward"), t.now.UnixMilli(), subject, digest[:], w.ContentType, w.Body)
+	return t.exec(q("queue-forward"),
+		t.now.UnixMilli(), subject, f.digest, f.contentType, f.body, blob(f.key))
 }
 
 // DueForwards returns up to limit messages to hand on now, the longest waiting first.
@@ -75,7 +93,9 @@ func (s *Store) DueForwards(ctx context.Context, limit int) (list []Forward, err
 		due := args{s.now().UnixMilli(), limit}
 		return r.each(q("due-forwards"), due, func(scan func(...any) error) error {
 			var f Forward
-			err := scan(&f.ID, &f.ContentType, &f.Body, &f.Tries)
+			var digest, body, key []byte
+			err := scan(&f.ID, &f.ContentType, &digest, &body, &key, &f.Tries)
+			f.Body, f.Closed = s.keys.open(body, key, placeOfForward(digest))
 			list = append(list, f)
 			return err
 		})

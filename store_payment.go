@@ -50,7 +50,7 @@ func (s *Store) receiveWith(
 	more func(*tx, Notification) error,
 ) (string, error) {
 	var result string
-	raw := newRawBody(body)
+	raw := s.keys.newRawBody(body)
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
@@ -259,7 +259,7 @@ func (t *tx) bookNotification(n Notification, subject string, body rawBody, open
 	if err != nil {
 		return err
 	}
-	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing)
+	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing, blob(body.key))
 }
 
 func (t *tx) countDelivery(seq int64) error {

@@ -183,8 +183,8 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = ?);
 
 -- name: insert-body
-INSERT INTO bodies (notification, salt, body, packing)
-VALUES (?, ?, ?, ?);
+INSERT INTO bodies (notification, salt, body, packing, key)
+VALUES (?, ?, ?, ?, ?);
 
 -- name: count-delivery
 -- A message that came once has no row.
@@ -248,6 +248,30 @@ DELETE FROM bodies
                                  ORDER BY b.notification
                                  LIMIT ?2)
                          WHERE at < ?1);
+
+-- name: sealed-with
+-- The keys of sealed messages, each found by one step of its index.
+WITH RECURSIVE
+  of_bodies (key) AS (
+    SELECT min(key) FROM bodies WHERE key IS NOT NULL
+     UNION ALL
+    SELECT (SELECT min(b.key) FROM bodies b WHERE b.key > k.key) FROM of_bodies k WHERE k.key IS NOT NULL
+  )
+SELECT key FROM of_bodies WHERE key IS NOT NULL
+ UNION
+SELECT key FROM forwards WHERE key IS NOT NULL;
+
+-- name: knows-seals
+-- Whether the schema is one in which messages can be sealed.
+SELECT EXISTS (SELECT 1 FROM pragma_table_info('bodies') WHERE name = 'key');
+
+-- name: delete-bodies-sealed-with
+DELETE FROM bodies
+ WHERE notification IN (SELECT notification FROM bodies WHERE key = ?1 LIMIT ?2);
+
+-- name: delete-forwards-sealed-with
+DELETE FROM forwards
+ WHERE key = ?;
 
 -- name: delete-forwards
 -- Those that still wait for the shop stay: it has to get them.
@@ -380,7 +404,7 @@ SELECT subject
 
 -- name: hybrid-bodies
 -- The newest messages about a payment that was made in several ways at once; not each tells of its parts.
-SELECT b.body, b.packing
+SELECT b.body, b.packing, b.key, n.body_mac
   FROM subjects m
   JOIN notifications n ON n.seq = m.seq
   JOIN bodies b ON b.notification = n.seq
@@ -892,7 +916,7 @@ DELETE FROM polls
 
 -- name: bodies
 -- The raw bodies that are still kept, with the MAC in the facts.
-SELECT b.notification, b.salt, b.body, b.packing, n.body_mac
+SELECT b.notification, b.salt, b.body, b.packing, b.key, n.body_mac
   FROM bodies b
   LEFT JOIN notifications n ON n.seq = b.notification
  ORDER BY b.notification;
@@ -1174,8 +1198,8 @@ SELECT e.seq, e.at, e.kind, e.debit, e.credit, e.amount, e.currency, e.txn_id, e
 
 -- name: queue-forward
 -- A repeat changes nothing, unless the message was given up: then its tries begin anew.
-INSERT INTO forwards (at, subject, digest, content_type, body, tries, next_at, said, ended_at)
-VALUES (?1, ?2, ?3, ?4, ?5, 0, ?1, '', NULL)
+INSERT INTO forwards (at, subject, digest, content_type, body, key, tries, next_at, said, ended_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?1, '', NULL)
     ON CONFLICT (digest) DO UPDATE
    SET subject  = excluded.subject,
        tries    = 0,
@@ -1191,7 +1215,7 @@ SELECT count(*)
    AND next_at IS NOT NULL;
 
 -- name: due-forwards
-SELECT id, content_type, body, tries
+SELECT id, content_type, digest, body, key, tries
   FROM forwards
  WHERE next_at <= ?
  ORDER BY next_at, id
@@ -1200,6 +1224,7 @@ SELECT id, content_type, body, tries
 -- name: forward-taken
 UPDATE forwards
    SET body     = NULL,
+       key      = NULL,
        tries    = tries + 1,
        next_at  = NULL,
        said     = ?,
