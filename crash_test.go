@@ -30,7 +30,8 @@ type child struct {
 	cmd    *exec.Cmd
 	verb   string // serve when empty
 	url    string
-	log    *bytes.Buffer
+	log    *bytes.Buffer // but for what is only told
+	whole  *bytes.Buffer // all of the log
 	logged chan struct{} // closed when the log has ended
 }
 
@@ -83,7 +84,7 @@ func (c *child) hissa(args ...string) (string, int) {
 func (c *child) start(flags ...string) {
 	c.Helper()
 	c.cmd = c.command(append([]string{cmp.Or(c.verb, "serve")}, flags...)...)
-	c.log, c.logged = &bytes.Buffer{}, make(chan struct{})
+	c.log, c.whole, c.logged = &bytes.Buffer{}, &bytes.Buffer{}, make(chan struct{})
 	pipe, err := c.cmd.StderrPipe()
 	if err != nil {
 		c.Fatal(err)
@@ -91,19 +92,25 @@ func (c *child) start(flags ...string) {
 	if err := c.cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
-	cmd, logged := c.cmd, c.logged
+	cmd, whole, logged := c.cmd, c.whole, c.logged
 	c.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		select {
 		case <-logged: // its own children have ended too
+			for _, secret := range []string{c.paytm.MerchantKey(), "hissa-secret"} {
+				if bytes.Contains(whole.Bytes(), []byte(secret)) {
+					c.Errorf("a secret is in the log:\n%s", whole)
+				}
+			}
 		case <-time.After(15 * time.Second):
 		}
 	})
 	addr := make(chan string, 1)
 	go func() {
-		defer close(c.logged)
+		defer close(logged)
 		lines := bufio.NewScanner(pipe)
 		for lines.Scan() {
+			fmt.Fprintln(whole, lines.Text())
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 				select {
 				case addr <- m[1]:
