@@ -445,7 +445,8 @@ func TestCanariesAreFound(t *testing.T) {
 	const text = "qanary+Text/7"
 	for _, written := range []string{text, "QANARY+TEXT/7", url.QueryEscape(text), hex.EncodeToString([]byte(text)),
 		base64.StdEncoding.EncodeToString([]byte(text)), base64.StdEncoding.EncodeToString([]byte("x" + text + "y")),
-		base64.StdEncoding.EncodeToString([]byte("xy" + text)), base64.StdEncoding.EncodeToString([]byte("xyz" + text)), "qanary+\nText/7"} {
+		base64.StdEncoding.EncodeToString([]byte("xy" + text)), base64.StdEncoding.EncodeToString([]byte("xyz" + text)),
+		"qanary+\nText/7"} {
 		l := &canaryLife{found: map[string][]byte{"here": []byte("before " + written + " after")}}
 		l.has("it", text)
 		if !slices.Contains(l.seen()["it"], "here") {

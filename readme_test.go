@@ -220,6 +220,12 @@ func TestReadmeConfiguration(t *testing.T) {
 	if len(faults) > 0 || c.Paytm.Forward == nil {
 		t.Errorf("with the shop's handler it is %+v, with the faults:\n%v", c, faults)
 	}
+	for i, block := range blocks(t, "toml privacy") {
+		_, faults := parseConfig("README.md", []byte(config+block), "/etc/hissa", false)
+		if len(faults) > 0 || strings.Count(block, "file:") != i+1 {
+			t.Errorf("with a key for raw messages it has the faults:\n%v", faults)
+		}
+	}
 	both := strings.TrimSpace(blocks(t, "toml key")[0])
 	one := regexp.MustCompile("(?m)^merchant_key .*$")
 	changed := one.ReplaceAllString(config, both)

@@ -6,6 +6,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -90,13 +91,18 @@ func (r *refusedRing) keep(m Refused) {
 	}
 }
 
-// run writes until ctx ends, and then what is still waiting.
+// run writes until ctx ends, and then what is still waiting. Once a day it lets go of what is too old.
 func (r *refusedRing) run(ctx context.Context) {
 	defer r.close()
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	r.forget(time.Now())
 	for {
 		select {
 		case m := <-r.waiting:
 			r.take(context.WithoutCancel(ctx), m)
+		case now := <-daily.C:
+			r.forget(now)
 		case <-ctx.Done():
 			for len(r.waiting) > 0 {
 				r.take(context.WithoutCancel(ctx), <-r.waiting)
@@ -204,6 +210,41 @@ func (r *refusedRing) turn() error {
 		return err
 	}
 	return r.open()
+}
+
+// forget takes what is too old out of both files.
+func (r *refusedRing) forget(now time.Time) {
+	r.close()
+	r.file = nil
+	for _, file := range []string{r.path + ".old", r.path} {
+		if err := forgetRefused(file, now); err != nil {
+			r.log.Warn("old refused messages are not deleted", "cause", err.Error())
+		}
+	}
+}
+
+// forgetRefused writes a file anew without what is too old, if anything is.
+func forgetRefused(file string, now time.Time) error {
+	var kept bytes.Buffer
+	old := 0
+	err := readRefused(file, func(m Refused, _ int64) error {
+		if now.Sub(m.At) > refusedKept {
+			old++
+			return nil
+		}
+		return json.NewEncoder(&kept).Encode(m)
+	})
+	if err != nil || old == 0 {
+		return err
+	}
+	if kept.Len() == 0 {
+		return os.Remove(file)
+	}
+	next := file + ".new"
+	if err := os.WriteFile(next, kept.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, file)
 }
 
 // readRefused reads one file in its order. A line that a crash has cut short is left out.

@@ -83,6 +83,38 @@ func TestOneStrangerPushesNobodyOut(t *testing.T) {
 	}
 }
 
+// After thirty days a refused message is gone from the disk; what is newer stays, and what comes is added.
+func TestRefusedIsForgotten(t *testing.T) {
+	r := newRing(t)
+	old := refusedFrom("n", []byte("canary"))
+	old.At = time.Now().Add(-refusedKept + time.Hour)
+	for _, m := range []Refused{old, refusedFrom("n", []byte("new"))} {
+		if err := r.write(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(r.path, r.path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		want  string
+	}{{0, "canary new"}, {2 * time.Hour, "new later 2h0m0s"}, {refusedKept + 4*time.Hour, ""}} {
+		r.forget(time.Now().Add(c.after))
+		if c.after == 2*time.Hour {
+			if err := r.write(refusedFrom("n", fmt.Append(nil, "later ", c.after))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kept := strings.Join(r.kept(t), " "); kept != c.want {
+			t.Errorf("after %s: %s, want %s", c.after, kept, c.want)
+		}
+	}
+	if left, err := filepath.Glob(r.path + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left: %s (%v)", left, err)
+	}
+}
+
 // A repeat is kept once, also after a restart, and what a crash cut short or is too old is left out.
 func TestRefusedAgain(t *testing.T) {
 	r := newRing(t)

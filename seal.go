@@ -43,7 +43,8 @@ func newBodyKey(secret string) (*bodyKey, error) {
 			return bodyKeyOf(key)
 		}
 	}
-	return nil, refuse(fmt.Sprintf("the key has %d characters and is not 32 bytes in base64 or hex", len(secret)),
+	return nil, refuse(
+		fmt.Sprintf("the key has %d characters and is not 32 bytes in base64 or hex", len(secret)),
 		"make one with openssl rand -base64 32")
 }
 
@@ -164,9 +165,9 @@ func lacksKeys(names []string) string {
 		", and privacy.key does not name them"
 }
 
-const findKeys = "bring the key's file from the machine where they were sealed, or from where you keep it, and " +
-	"name it in privacy.key, behind the key of today; hissa forget -lost deletes the messages if the key " +
-	"is lost for good (the books don't need them)"
+const findKeys = "bring the key's file from the machine where they were sealed, or from where you keep it, " +
+	"and name it in privacy.key, behind the key of today; hissa forget -lost deletes the messages if the " +
+	"key is lost for good (the books don't need them)"
 
 // ForgetLost deletes the raw messages that no key of the configuration opens, also those that wait for the
 // shop, and returns how many.
