@@ -339,7 +339,7 @@ func (c *Config) URLFor(parts ...string) string {
 
 func commands() []command {
 	return []command{
-		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, confirmCommand, reviewCommand,
+		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, adminCommand, confirmCommand, reviewCommand,
 		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, forgetCommand, backupCommand, restoreCommand, drillCommand,
 		standbyCommand, replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
@@ -660,7 +660,8 @@ func serveOn(
 	ctx context.Context, listener net.Listener, config *Config, store *Store,
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
-	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts()}
+	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts(),
+		attempts: newAttempts()}
 	s.refused = newRefusedRing(store.path, config.Privacy.Keys, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused
