@@ -90,7 +90,8 @@ type StoreOptions struct {
 	Create      bool   // make it when it is not there
 	Clock       func() time.Time
 
-	remembers bool // keep the head beside it, and hold it against that
+	remembers bool   // keep the head beside it, and hold it against that
+	salt      string // customer_salt of books that are made anew; "" for a new one
 }
 
 // configError is a fault that a person has to mend before a restart can help: exit code 78.
