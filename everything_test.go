@@ -76,5 +76,6 @@ func TestEverythingComesBack(t *testing.T) {
 	b := aYear(t)
 	b.comesBack(t)
 }
+
 var _ = fmt.Sprint
 var _ = slices.Sort[[]int]

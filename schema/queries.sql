@@ -2,7 +2,8 @@
 -- that is not plain, then one statement. queries.go reads this file. The tables are in 001.sql.
 --
 -- Two sorts of statement are not here: those that name a savepoint, a pragma or a file, and those
--- made from the list of chained tables (chain.go): how a fact is booked, and how verify walks it.
+-- made from the lists of tables (chain.go, everything.go): how a fact is booked, how verify walks it, how
+-- everything is exported and imported.
 
 -- The database, the terms and the head of the chain.
 
