@@ -99,9 +99,6 @@ type configError struct{ error }
 
 // openStore opens or makes the database, brings its schema up to date and starts the writer.
 func openStore(path string, o StoreOptions) (*Store, error) {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
 	if err := prepareFile(path, o); err != nil {
 		return nil, err
 	}
@@ -111,6 +108,9 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 
 // openFile opens a file that is there.
 func openFile(path string, o StoreOptions) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	s := &Store{
 		path: path, mid: o.MID, clock: o.Clock,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),

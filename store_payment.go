@@ -587,7 +587,12 @@ func (t *tx) bindOrder(o Order, marks []Mark) (string, error) {
 		}
 	}
 	for _, txn := range txns {
-		if _, err := t.redecide(txn); err != nil {
+		// As it is by now: working one out may have moved another, and one may be listed twice.
+		now, err := t.transaction(txn.TxnID)
+		if err != nil {
+			return "", err
+		}
+		if _, err := t.redecide(now); err != nil {
 			return "", err
 		}
 	}
