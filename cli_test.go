@@ -278,7 +278,7 @@ func TestDemoKeepsServing(t *testing.T) {
 func movesTheDemo(t *testing.T, dir, try string) {
 	t.Helper()
 	words := strings.Fields(try)
-	config := words[len(words)-1]
+	config := words[slices.Index(words, "-config")+1]
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)

@@ -114,8 +114,8 @@ func written(v any) any {
 	return v
 }
 
-// ExportEverything writes the facts and what goes along with them, of one moment. It returns how many messages
-// for the shop stay behind. progress, when not nil, is told how many facts are done.
+// ExportEverything writes the facts and what goes along with them, of one moment. It returns how many
+// messages for the shop stay behind. progress, when not nil, is told how many facts are done.
 func (s *Store) ExportEverything(
 	ctx context.Context, to io.Writer, progress func(done, all int64),
 ) (waiting int64, err error) {

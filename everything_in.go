@@ -1,8 +1,8 @@
 package main
 
-// hissa import everything: books made anew from what hissa export everything wrote. They are made beside the
-// database's place and get its name only when they are whole and verified, so there is nothing to resume: what
-// was interrupted has left no books, and is said again.
+// hissa import everything: books made anew from what hissa export everything wrote. They are made beside
+// the database's place and get its name only when they are whole and verified, so there is nothing to
+// resume: what was interrupted has left no books, and is said again.
 
 import (
 	"bytes"
@@ -111,6 +111,11 @@ func makeAnew(
 	err = putInPlace(beside, path)
 	if errors.Is(err, fs.ErrExist) {
 		err = noError{fmt.Sprintf("meanwhile another database was made at %s", path)}
+	}
+	if err == nil {
+		remember := headFile{path: headPath(path)}
+		remember.note(head{seq: h.Facts, hash: h.Head}, store.now())
+		remember.close()
 	}
 	return report, err
 }

@@ -15,7 +15,8 @@ import (
 )
 
 var importCommand = command{
-	name: "import", config: true, reading: true, usage: "partners|clicks|orders|everything FILE [-apply]",
+	name: "import", config: true, reading: true,
+	usage: "partners|clicks|orders|everything FILE [-apply]",
 	short: "partners, clicks, orders from a file; or everything, on another machine",
 	long: `
 import partners FILE [-apply]
@@ -43,10 +44,10 @@ partners: the lists that Rewardful, Tapfiliate and Refersion give are understood
   vpa, account, ifsc, pan, gstin
 Old links keep working if they lead to /r/CODE, with the codes of the file.
 
-clicks: id ("clk_" and up to 60 letters, digits, - and _), partner (who must be known), at (RFC 3339,
-not in the future), sub, counted ("true", or why not). Each keeps its id, so that the cookie of who
-clicked is good, and its time: that of the server which wrote the file. You vouch for it, and the
-verdict on a payment says so. Payments whose click was not known are decided anew.
+clicks: id ("clk_" and up to 60 letters, digits, - and _), partner (who must be known), at (RFC
+3339, not in the future), sub, counted ("true", or why not). Each keeps its id, so that the cookie
+of who clicked is good, and its time: that of the server which wrote the file. You vouch for it, and
+the verdict on a payment says so. Payments whose click was not known are decided anew.
 
 orders: order_id, click_id, promo_code, customer_id, email, mobile, amount, at. Bound as POST
 /v1/orders binds them: an order that is paid keeps its binding, another one is replaced.
@@ -57,8 +58,8 @@ balances and states, or is refused. FILE may be - for stdin.
 Example:  hissa import partners affiliates.csv`,
 	run: func(c *call) error {
 		return c.verbs(map[string]func(*call) error{
-			"partners": importPartners, "clicks": importRows(bringClicks), "orders": importRows(bringOrders),
-			"everything": importEverything,
+			"partners": importPartners, "everything": importEverything,
+			"clicks": importRows(bringClicks), "orders": importRows(bringOrders),
 		}, "partners, clicks, orders, everything")
 	},
 }

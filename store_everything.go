@@ -176,11 +176,14 @@ func (t *tx) carryClick(values []any) error {
 // carryTransaction makes room for a payment from before payments had the place of their first message for an
 // id.
 func (t *tx) carryTransaction(row wholeRow) error {
-	values, err := row.values([]string{"id", "txn_id"}, map[string]string{"id": "INTEGER", "txn_id": "TEXT"})
+	types := map[string]string{"id": "INTEGER", "txn_id": "TEXT"}
+	values, err := row.values([]string{"id", "txn_id"}, types)
 	if err != nil {
 		return err
 	}
-	return t.beginTransaction(values[0].(int64), values[1].(string))
+	id, _ := values[0].(int64)
+	txnID, _ := values[1].(string)
+	return t.beginTransaction(id, txnID)
 }
 
 // derive works out every payment from the facts. One may lean on earlier ones, by its customer or by its
