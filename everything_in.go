@@ -43,6 +43,7 @@ func importEverything(c *call) error {
 		defer file.Close()
 		in, name = file, c.args[0]
 	}
+	collectLess()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	report, err := makeAnew(ctx, config.Database, config.storeOptions(true), in, *apply, c.wholeProgress())
