@@ -469,6 +469,9 @@ func byClick(basis, id string, f Facts, t *Terms, program Program, paid time.Tim
 			span(paid.Sub(from)), span(program.Window))
 		c.counts = true
 	}
+	if click.Imported {
+		c.Verdict += ", as an imported file says"
+	}
 	return t.active(c, paid)
 }
 

@@ -44,6 +44,7 @@ var chained = []chainedTable{
 	{"reviews", "at txn_id partner accept reason"},
 	{"code_rates", "at code rate_bps flat"},
 	{"withholdings", "at statement section code rate_bps threshold credited base amount"},
+	{"imports", "at what first who"},
 }
 
 // besides are the columns that are written with a fact and not digested: what they say follows from the

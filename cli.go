@@ -683,7 +683,7 @@ func (c *call) tellStories(stories []*Story, now time.Time) error {
 
 var exportCommand = command{
 	name: "export", config: true, reading: true,
-	usage: "KIND [-format jsonl|csv] [-from WHEN] [-to WHEN]",
+	usage: "KIND|everything [-format jsonl|csv] [-from WHEN] [-to WHEN]",
 	short: "the books, one row a line",
 	long: `
 KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions,
@@ -694,6 +694,12 @@ their own, for statements and payouts by when they were drafted.
 
 days are totals, a row for each day in India and partner ("" for payments that nobody brought):
 clicks of that day that count, and the payments made on it, with what became of them since.
+
+KIND everything is for another machine (hissa import everything): all facts and entries with their
+chain, customers' ids, partners' contacts and accounts, the bank's files, the salt by which
+customers are known again. So keep the file as safe as the database. Not in it: the keys of shop and
+monitor, the key that signs statements, raw messages, what still waits for the shop. hissa backup
+has these.
 
 Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 > november.csv`,
 	run: func(c *call) error {
@@ -710,7 +716,13 @@ Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 >
 		if *format != "jsonl" && *format != "csv" {
 			return usageError{fmt.Sprintf("-format %q: it is jsonl or csv", *format)}
 		}
+		if c.args[0] == "everything" && (*format != "jsonl" || span != Span{}) {
+			return usageError{"everything is JSON lines, from the first day to the last"}
+		}
 		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			if c.args[0] == "everything" {
+				return c.exportEverything(ctx, store)
+			}
 			err := store.Export(ctx, c.stdout, c.args[0], *format, span)
 			if errors.Is(err, errNotFound) {
 				return usageError{fmt.Sprintf("there is nothing called %q to export", c.args[0])}

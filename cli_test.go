@@ -251,6 +251,7 @@ func TestDemoKeepsServing(t *testing.T) {
 			t.Errorf("hissa %s: %v\n%s", try, err, said)
 		}
 	}
+	movesTheDemo(t, dir, tries[0])
 	answer, err := http.DefaultTransport.RoundTrip(getRequest(t, tries[2]))
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +271,41 @@ func TestDemoKeepsServing(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("the demo left %v behind (%v)", left, err)
+	}
+}
+
+// movesTheDemo makes the demo's books anew beside it, and compares what each kind of export says.
+func movesTheDemo(t *testing.T, dir, try string) {
+	t.Helper()
+	words := strings.Fields(try)
+	config := words[slices.Index(words, "-config")+1]
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(filepath.Dir(config), "moved.toml")
+	text = bytes.Replace(text, []byte(`"hissa.db"`), []byte(`"moved.db"`), 1)
+	if err := os.WriteFile(moved, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hissa := func(stdin []byte, arguments ...string) []byte {
+		t.Helper()
+		cmd := hissaIn(dir, arguments...)
+		var stderr bytes.Buffer
+		cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
+		said, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("hissa %v: %v\n%s", arguments, err, &stderr)
+		}
+		return said
+	}
+	everything := hissa(nil, "export", "everything", "-config", config)
+	hissa(everything, "import", "everything", "-", "-apply", "-config", moved)
+	for _, kind := range exports {
+		was := hissa(nil, "export", kind.name, "-config", config)
+		if is := hissa(nil, "export", kind.name, "-config", moved); !bytes.Equal(was, is) {
+			t.Errorf("%s were\n%sand are\n%s", kind.name, was, is)
+		}
 	}
 }
 

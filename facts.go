@@ -87,12 +87,13 @@ type Order struct {
 
 // Click is one recorded visit through a partner's link.
 type Click struct {
-	Seq     int64
-	At      time.Time
-	ID      string
-	Partner string
-	Sub     string // sub=…&sub1=…, in canonical order
-	Counted string // "" when it counts, else the reason why not
+	Seq      int64
+	At       time.Time
+	ID       string
+	Partner  string
+	Sub      string // sub=…&sub1=…, in canonical order
+	Counted  string // "" when it counts, else the reason why not
+	Imported bool   // from a file, which says when it was
 }
 
 // Brought says which partner first brought a customer: the earliest attributed payment decides.

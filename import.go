@@ -1,12 +1,12 @@
 package main
 
-// hissa import partners: the list of partners that another program exported, or Hissa itself. First what
-// each line would do, and what is wrong with it; then, when nothing is, booked.
+// hissa import: what another program exported, or Hissa itself. First what each line would do, and what is
+// wrong with it; then, when nothing is, booked. Partners are here, clicks and orders in import_rows.go, the
+// export of everything in everything_in.go.
 
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"os"
@@ -15,13 +15,24 @@ import (
 )
 
 var importCommand = command{
-	name: "import", config: true, reading: true, usage: "partners FILE.csv [-apply]",
-	short: "partners from another program's export",
+	name: "import", config: true, reading: true,
+	usage: "partners|clicks|orders|everything FILE [-apply]",
+	short: "partners, clicks, orders from a file; or everything, on another machine",
 	long: `
-Reads partners from a CSV file: that of hissa export partners -format csv, or the lists of partners
-that Rewardful, Tapfiliate and Refersion give. Columns are found by their names, in any order; case,
-blanks, hyphens and underscores in a name make no difference:
+import partners FILE [-apply]
+import clicks FILE [-apply]
+import orders FILE [-apply]
+import everything FILE [-apply]
 
+Without -apply it only says, line by line, what would be done and what is wrong, worked out on a
+copy of the database. -apply books it when nothing is wrong. It may be interrupted, and said again:
+what is there already stays as it is.
+
+The file is CSV, or JSON lines. Columns are found by their names, in any order; case, blanks,
+hyphens and underscores in a name make no difference; other columns are not read. hissa export
+partners, clicks and orders write such files.
+
+partners: the lists that Rewardful, Tapfiliate and Refersion give are understood, too.
   code     code, token, affiliate code, referral code, id         (a partner's code; needed)
   name     name, or first name and last name (firstname, lastname)
   email    email, email address
@@ -31,14 +42,25 @@ blanks, hyphens and underscores in a name make no difference:
   state    state, status     (active or approved; disabled, denied, suspended, inactive; pending is
                               left out)
   vpa, account, ifsc, pan, gstin
-
-Without -apply it only says, line by line, what would be done and what is wrong. -apply books it
-when nothing is wrong. Partners that are there already stay as they are, so it can be said again.
 Old links keep working if they lead to /r/CODE, with the codes of the file.
+
+clicks: id ("clk_" and up to 60 letters, digits, - and _), partner (who must be known), at (RFC
+3339, not in the future), sub, counted ("true", or why not). Each keeps its id, so that the cookie
+of who clicked is good, and its time: that of the server which wrote the file. You vouch for it, and
+the verdict on a payment says so. Payments whose click was not known are decided anew.
+
+orders: order_id, click_id, promo_code, customer_id, email, mobile, amount, at. Bound as POST
+/v1/orders binds them: an order that is paid keeps its binding, another one is replaced.
+
+everything: what hissa export everything wrote, into a new database. It ends with the same chain,
+balances and states, or is refused. FILE may be - for stdin.
 
 Example:  hissa import partners affiliates.csv`,
 	run: func(c *call) error {
-		return c.verbs(map[string]func(*call) error{"partners": importPartners}, "partners")
+		return c.verbs(map[string]func(*call) error{
+			"partners": importPartners, "everything": importEverything,
+			"clicks": importRows(bringClicks), "orders": importRows(bringOrders),
+		}, "partners, clicks, orders, everything")
 	},
 }
 
@@ -113,44 +135,12 @@ func readPartners(file io.Reader) (lines []partnerLine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
-	in.FieldsPerRecord, in.Comma = -1, separator(text)
-	header, err := in.Read()
-	if err != nil {
-		return nil, fmt.Errorf("is no CSV file: %w", err)
-	}
-	columns := map[string]int{}
-	for what, names := range partnerColumns {
-		columns[what] = -1
-		for _, name := range names {
-			at := slices.IndexFunc(header, func(cell string) bool { return plain(cell) == plain(name) })
-			if at >= 0 {
-				columns[what] = at
-				break
-			}
-		}
-	}
-	if columns["code"] < 0 {
-		return nil, fmt.Errorf("has no column for the code (code, token, affiliate code or id); its columns are: %s",
-			strings.Join(header, ", "))
-	}
-	for {
-		row, err := in.Read()
-		if err == io.EOF {
-			return lines, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("is no CSV file: %w", err)
-		}
-		cell := func(what string) string {
-			if at := columns[what]; at >= 0 && at < len(row) {
-				return strings.TrimSpace(row[at])
-			}
-			return ""
-		}
-		number, _ := in.FieldPos(0)
+	columns := importColumns{partnerColumns, "code", "the code (code, token, affiliate code or id)"}
+	err = columns.each(bytes.NewReader(text), func(number int, cell func(string) string) error {
 		lines = append(lines, partnerOf(number, cell))
-	}
+		return nil
+	})
+	return lines, err
 }
 
 // partnerOf makes a partner of the cells of a line.

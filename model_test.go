@@ -273,7 +273,7 @@ func (m *model) fixDue(txn *modelTxn) {
 
 // Random histories of clicks, bindings, payments, repeats, refunds, disputes, conflicts, answers and
 // decisions. After every step the books are in order and agree with the model in every commission
-// and every balance.
+// and every balance; and in the end they are the same in another place.
 func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -312,6 +312,7 @@ func TestRandomHistoriesAgainstTheModel(t *testing.T) {
 			"forget":  h.forget,
 			"":        func(*rapid.T) { h.compare() },
 		})
+		b.comesBack(rt)
 	})
 }
 

@@ -111,7 +111,7 @@ func (c *call) replayTerms(ctx context.Context, store *Store, span Span, version
 
 // copied opens a copy of the store beside it; remove closes it and takes it away.
 func (s *Store) copied(ctx context.Context) (copied *Store, remove func() error, err error) {
-	folder, err := os.MkdirTemp(filepath.Dir(s.path), filepath.Base(s.path)+".replay-*")
+	folder, err := os.MkdirTemp(filepath.Dir(s.path), filepath.Base(s.path)+".copy-*")
 	if err != nil {
 		return nil, nil, err
 	}

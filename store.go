@@ -92,7 +92,8 @@ type StoreOptions struct {
 	Clock       func() time.Time
 	Keys        bodyKeys // none: raw messages are not sealed
 
-	remembers bool // keep the head beside it, and hold it against that
+	remembers bool   // keep the head beside it, and hold it against that
+	salt      string // customer_salt of books that are made anew; "" for a new one
 }
 
 // configError is a fault that a person has to mend before a restart can help: exit code 78.
@@ -100,9 +101,6 @@ type configError struct{ error }
 
 // openStore opens or makes the database, brings its schema up to date and starts the writer.
 func openStore(path string, o StoreOptions) (*Store, error) {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
 	if err := prepareFile(path, o); err != nil {
 		return nil, err
 	}
@@ -112,6 +110,9 @@ func openStore(path string, o StoreOptions) (*Store, error) {
 
 // openFile opens a file that is there.
 func openFile(path string, o StoreOptions) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	s := &Store{
 		path: path, mid: o.MID, clock: o.Clock, keys: o.Keys,
 		payments: make(chan *job, paymentQueue), clicks: make(chan *job, clickQueue),

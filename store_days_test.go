@@ -95,3 +95,25 @@ func TestDaysOfASpan(t *testing.T) {
 		}
 	}
 }
+
+// A binding may concern a payment twice, by the order that it names and by the same with a timestamp behind
+// it, and move one payment by another: the totals count each once.
+func TestDaysWhenABindingMovesSeveral(t *testing.T) {
+	t.Parallel()
+	terms := testTerms()
+	terms.OrderSuffix, terms.Lifetime = "_", 12
+	b := openBooks(t, terms)
+	b.partner("ASHA")
+	b.send(payment("T1", "1"))
+	b.send(payment("T1", "1_20261122101500"))
+	b.bind(Order{ID: "1", Promo: "ASHA10"})
+	for _, id := range []string{"T2", "T3"} {
+		n := identified(payment(id, "2"))
+		if _, err := b.Receive(b.ctx(), n, "SUBS_1", n.Identity); err != nil {
+			t.Fatal(err)
+		}
+		b.answers(id, agreeing(id, "2", 100000))
+	}
+	b.bind(Order{ID: "2", Promo: "ASHA10"})
+	b.inOrder()
+}

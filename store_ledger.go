@@ -78,9 +78,14 @@ func (t *tx) entry(
 	}
 	_, end, err = t.bookEntry(end,
 		t.now, kind, debit, credit, amount, txn.Currency, id, txn.TxnID, partner)
-	if err != nil {
-		return err
+	if err == nil {
+		t.transfer(debit, credit, amount, partner, end)
 	}
+	return err
+}
+
+// transfer moves the balances of an entry's accounts; end is where the partner's chain ends with it.
+func (t *tx) transfer(debit, credit string, amount int64, partner string, end []byte) {
 	for _, side := range []struct {
 		account string
 		amount  int64
@@ -95,7 +100,6 @@ func (t *tx) entry(
 		}
 		t.moves[side.account] = m
 	}
-	return nil
 }
 
 // move is what the entries of a batch do to one account, which is written once for all of them.

@@ -4,6 +4,7 @@ package main
 // ours, what durability can't rest on, and what another process will have to mend.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,7 +286,7 @@ func (w *writer) migrateInside(o StoreOptions, files []fs.DirEntry) error {
 		}
 	}
 	for name, value := range map[string]string{
-		"environment": o.Environment, "mid": o.MID, "customer_salt": randomText(),
+		"environment": o.Environment, "mid": o.MID, "customer_salt": cmp.Or(o.salt, randomText()),
 	} {
 		if err := w.exec(q("insert-setting"), name, value); err != nil {
 			return err

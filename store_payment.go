@@ -337,41 +337,51 @@ func (t *tx) settle(txnID string, txn *transaction, p Position) (*transaction, e
 	if err != nil {
 		return nil, err
 	}
-	commission := p.commission(txnID)
-	verdict, others := p.trail()
-	row := append(args{
-		now.OrderID, now.Status, now.Amount, now.Currency,
-		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
-		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why, now.Abuse, verdict,
-	}, commission.row()...)
-	if now.ID = txn.ID; known {
-		if err := t.takeOut(txn); err != nil {
-			return nil, err
-		}
-		err = t.exec(q("update-transaction"), append(row, now.ID)...)
-	} else {
+	if now.ID = txn.ID; !known {
 		now.ID = t.opened
-		err = t.exec(q("insert-transaction"), append(row, now.ID, now.MID, now.TxnID)...)
 	}
-	if err != nil {
+	if err := t.writeDown(txn, &now, p); err != nil {
 		return nil, err
 	}
-	if known && txn.Partner != now.Partner {
-		if err := t.exec(q("write-payout"), now.ID); err != nil {
-			return nil, err
-		}
-	}
-	t.days.addPayment(&now, commission, 1)
-	if err := errors.Join(
-		t.writeCandidates(now.ID, known, others),
-		t.bookDifference(now, known, p),
-	); err != nil {
+	if err := t.bookDifference(now, known, p); err != nil {
 		return nil, err
 	}
 	if err := t.redecideMonths(txn, &now); err != nil {
 		return nil, err
 	}
 	return &now, t.redecideCustomers(customers, brought)
+}
+
+// writeDown makes the row of a transaction what its position says, with its candidates and the totals of its
+// day. Without an id before it is a new row.
+func (t *tx) writeDown(before, now *transaction, p Position) error {
+	commission := p.commission(now.TxnID)
+	verdict, others := p.trail()
+	row := append(args{
+		now.OrderID, now.Status, now.Amount, now.Currency,
+		now.PaidAt.UnixMilli(), now.FirstAt.UnixMilli(), now.Refunded, now.Confirmation,
+		now.Conflict, now.Customer, now.Partner, now.Basis, now.Value, now.Why, now.Abuse, verdict,
+	}, commission.row()...)
+	known := before.ID != 0
+	var err error
+	if known {
+		if err := t.takeOut(before); err != nil {
+			return err
+		}
+		err = t.exec(q("update-transaction"), append(row, now.ID)...)
+	} else {
+		err = t.exec(q("insert-transaction"), append(row, now.ID, now.MID, now.TxnID)...)
+	}
+	if err != nil {
+		return err
+	}
+	if known && before.Partner != now.Partner {
+		if err := t.exec(q("write-payout"), now.ID); err != nil {
+			return err
+		}
+	}
+	t.days.addPayment(now, commission, 1)
+	return t.writeCandidates(now.ID, known, others)
 }
 
 // transactionOf is the row of a position.
@@ -525,6 +535,7 @@ func (s *Store) BindOrder(
 		if err != nil {
 			return err
 		}
+		o.At = t.now
 		result, err = t.bindOrder(o, marks)
 		return err
 	})
@@ -566,7 +577,7 @@ func (t *tx) bindOrder(o Order, marks []Mark) (string, error) {
 			return "", err
 		}
 	}
-	binding, err := t.book("orders", t.now, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount)
+	binding, err := t.book("orders", o.At, o.ID, o.ClickID, o.Promo, o.Customer, o.Amount)
 	if err != nil {
 		return "", err
 	}
@@ -576,7 +587,12 @@ func (t *tx) bindOrder(o Order, marks []Mark) (string, error) {
 		}
 	}
 	for _, txn := range txns {
-		if _, err := t.redecide(txn); err != nil {
+		// As it is by now: working one out may have moved another, and one may be listed twice.
+		now, err := t.transaction(txn.TxnID)
+		if err != nil {
+			return "", err
+		}
+		if _, err := t.redecide(now); err != nil {
 			return "", err
 		}
 	}

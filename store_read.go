@@ -269,7 +269,7 @@ func scanOrder(scan func(...any) error) (*Order, *Click, error) {
 	var c Click
 	var at, clicked int64
 	err := scan(&o.Seq, &at, &o.ID, &o.ClickID, &o.Promo, &o.Customer, &o.Amount, &o.Marks, &o.Tried,
-		&c.Seq, &clicked, &c.Partner, &c.Sub, &c.Counted)
+		&c.Seq, &clicked, &c.Partner, &c.Sub, &c.Counted, &c.Imported)
 	o.At = fromMillis(&at)
 	if c.Seq == 0 {
 		return &o, nil, err
@@ -335,7 +335,7 @@ func (r rows) clicksOf(f *Facts) error {
 func (r rows) click(id string) (*Click, error) {
 	var c Click
 	var at int64
-	err := r.one(q("click"), args{id}, &c.Seq, &at, &c.ID, &c.Partner, &c.Sub, &c.Counted)
+	err := r.one(q("click"), args{id}, &c.Seq, &at, &c.ID, &c.Partner, &c.Sub, &c.Counted, &c.Imported)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -216,16 +216,14 @@ type cursor struct {
 	table  chainedTable
 	fields []string // of the digest
 	rows   *answer
-	row    []any // seq, the digested columns, [partner_hash,] hash
+	row    []any // seq, the digested columns, those beside them, hash
 	seq    int64
 	text   []byte // reused for each row
 }
 
 func (v verifier) open(t chainedTable) (*cursor, error) {
 	columns := append([]string{"seq"}, t.fields()...)
-	if t.name == "entries" {
-		columns = append(columns, "partner_hash")
-	}
+	columns = append(columns, strings.Fields(besides[t.name])...)
 	columns = append(columns, "hash")
 	found, err := v.direct.query(
 		"SELECT "+strings.Join(columns, ", ")+" FROM "+t.name+" ORDER BY seq", nil)

@@ -79,6 +79,9 @@ func aYear(t testing.TB) *books {
 			t.Fatal(err)
 		}
 	}
+	b.brings(bringClicks, "id,partner,at\nclk_old,RAVI,2026-11-01T00:00:00Z\n")
+	b.brings(bringOrders, "order_id,click_id,customer_id\n8,clk_old,c3\n")
+	b.send(payment("T8", "8"))
 	b.wait(20 * 24 * time.Hour)
 	for _, code := range []string{"ASHA", "RAVI"} {
 		change := PartnerChange{Code: code, Rate: &Rate{BPS: 1500}}

@@ -60,6 +60,7 @@ func TestVirtualShop(t *testing.T) {
 			v := openVirtualShop(t, seed)
 			v.live()
 			v.compare()
+			v.comesBack(t)
 		})
 	}
 }

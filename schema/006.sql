@@ -1,4 +1,4 @@
--- People who sign in, what they did, and raw bodies that are encrypted.
+-- Raw messages that are encrypted, people who sign in and what they did, and what came from a file.
 
 -- Raw messages that are sealed (seal.go): key is the first four bytes of the SHA-256 of the key that did it,
 -- NULL for a message that is not. The body is then nonce (12 bytes), AES-256-GCM of what packing says, tag
@@ -64,3 +64,17 @@ CREATE TABLE acts (
 CREATE INDEX acts_about ON acts (about);
 CREATE TRIGGER acts_are_kept BEFORE UPDATE ON acts BEGIN SELECT RAISE (ABORT, 'what was done is never changed'); END;
 CREATE TRIGGER acts_stand BEFORE DELETE ON acts BEGIN SELECT RAISE (ABORT, 'what was done is never deleted'); END;
+
+-- FACT. Clicks or orders came from a file (hissa import): those from first up to this row, booked together
+-- with it. Their times are the file's, told by another server's clock.
+CREATE TABLE imports (
+  seq   INTEGER PRIMARY KEY,
+  at    INTEGER NOT NULL,  -- when they were brought
+  what  TEXT NOT NULL CHECK (what IN ('clicks', 'orders')),
+  first INTEGER NOT NULL,  -- from this place of the chain on
+  who   TEXT NOT NULL,     -- whose command it was: the user's name on the machine
+  hash  BLOB NOT NULL
+) STRICT;
+CREATE INDEX imports_of ON imports (what, seq);
+CREATE TRIGGER imports_stay BEFORE UPDATE ON imports BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
+CREATE TRIGGER imports_remain BEFORE DELETE ON imports BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;

@@ -2,7 +2,8 @@
 -- that is not plain, then one statement. queries.go reads this file. The tables are in 001.sql.
 --
 -- Two sorts of statement are not here: those that name a savepoint, a pragma or a file, and those
--- made from the list of chained tables (chain.go): how a fact is booked, and how verify walks it.
+-- made from the lists of tables (chain.go, everything.go): how a fact is booked, how verify walks it, how
+-- everything is exported and imported.
 
 -- The database, the terms and the head of the chain.
 
@@ -325,7 +326,9 @@ SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
        (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
-       coalesce(c.counted, '')
+       coalesce(c.counted, ''),
+       coalesce((SELECT i.first <= c.seq FROM imports i
+                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
   FROM orders o
   LEFT JOIN clicks c ON c.id = o.click_id
  WHERE o.order_id = ?
@@ -333,8 +336,10 @@ SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
  LIMIT 1;
 
 -- name: click
-SELECT seq, at, id, partner, sub, counted
-  FROM clicks
+SELECT seq, at, id, partner, sub, counted,
+       coalesce((SELECT i.first <= c.seq FROM imports i
+                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+  FROM clicks c
  WHERE id = ?;
 
 -- name: who-brought
@@ -955,7 +960,9 @@ SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.a
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
        (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
-       coalesce(c.counted, '')
+       coalesce(c.counted, ''),
+       coalesce((SELECT i.first <= c.seq FROM imports i
+                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
   FROM notifications n
  CROSS JOIN orders o ON o.order_id = n.order_id
   LEFT JOIN clicks c ON c.id = o.click_id
@@ -965,7 +972,9 @@ SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.am
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
        (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
-       coalesce(c.counted, '')
+       coalesce(c.counted, ''),
+       coalesce((SELECT i.first <= c.seq FROM imports i
+                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
   FROM transactions t
  CROSS JOIN notifications n ON n.subject = t.txn_id AND n.opens = 0
  CROSS JOIN orders o ON o.order_id = n.order_id
@@ -1069,6 +1078,34 @@ SELECT t.id, min(l.statement)
 SELECT at, partner
   FROM clicks
  WHERE counted = '';
+
+-- Books that are made anew.
+
+-- name: columns
+SELECT name, type
+  FROM pragma_table_info(?);
+
+-- name: transactions-with-older-ids
+-- Those whose id is not the place of the message that they begin with.
+SELECT id, txn_id
+  FROM transactions t
+ WHERE NOT EXISTS (SELECT 1 FROM notifications n WHERE n.seq = t.id AND n.opens = 1)
+ ORDER BY id;
+
+-- name: txnids-by-id
+-- The next so many; the TXNID goes along with the place where the last ones ended.
+SELECT id, txn_id
+  FROM transactions
+ WHERE (id, txn_id) > (?, ?)
+ ORDER BY id
+ LIMIT ?;
+
+-- name: txnids-by-payment
+SELECT paid_at, txn_id
+  FROM transactions
+ WHERE (paid_at, txn_id) > (?, ?)
+ ORDER BY paid_at, txn_id
+ LIMIT ?;
 
 -- name: stray-notifications
 SELECT count(*)
