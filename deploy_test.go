@@ -905,7 +905,7 @@ func wordpress(t *testing.T, hissaURL, key string) string {
 	return at
 }
 
-func visit(t *testing.T, address, cookie string) {
+func visitShop(t *testing.T, address, cookie string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -930,11 +930,11 @@ func TestWooCommerce(t *testing.T) {
 	click := s.click()
 	const classic = "woocommerce_checkout_order_created"
 	const block = "woocommerce_store_api_checkout_order_processed"
-	visit(t, site+"/?order=1042&coupons=asha10+welcome&hook="+classic, "hissa_click="+click)
+	visitShop(t, site+"/?order=1042&coupons=asha10+welcome&hook="+classic, "hissa_click="+click)
 	s.bound("1042", click, "asha10")
-	visit(t, site+"/?order=1043&hook="+block, "hissa_click="+click)
+	visitShop(t, site+"/?order=1043&hook="+block, "hissa_click="+click)
 	s.bound("1043", click, "")
-	visit(t, site+"/?order=1044&coupons=welcome+asha10&filter=1&hook="+block, "hissa_click[]=odd")
+	visitShop(t, site+"/?order=1044&coupons=welcome+asha10&filter=1&hook="+block, "hissa_click[]=odd")
 	s.bound("1044", "", "asha10")
 
 	paid := s.paytm.Pay("1042_20261122101500", 149900, oddText)
@@ -961,7 +961,7 @@ func TestWooCommerce(t *testing.T) {
 // and Paytm is told to come again.
 func TestWooCommerceWithoutHissa(t *testing.T) {
 	site := wordpress(t, deserted(t), "key")
-	visit(t, site+"/?order=1042&hook=woocommerce_checkout_order_created", "")
+	visitShop(t, site+"/?order=1042&hook=woocommerce_checkout_order_created", "")
 	p := paytmtest.New(paytmtest.Config{Seed: 12})
 	status, said := post(t, http.DefaultClient, site+"/?wc-api=WC_paytm&webhook=yes",
 		p.PaymentForm(p.Pay("1042", 100)))

@@ -647,7 +647,8 @@ func serveOn(
 	ctx context.Context, listener net.Listener, config *Config, store *Store,
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
-	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts()}
+	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts(),
+		attempts: newAttempts()}
 	s.refused = newRefusedRing(store.path, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused

@@ -172,3 +172,38 @@ func neverEmpty(path string) error {
 		"in it on %s: bring back the newest backup; or, to begin anew, remove %s",
 		path, last.seq, clock(last.at), headPath(path))}
 }
+
+// knowsPlace signs everybody out of books that have no head beside them: they were put back from a copy or
+// a backup. Of new ones there is nobody to sign out.
+func (w *writer) knowsPlace() (err error) {
+	if w.beside.path == "" {
+		return nil
+	}
+	if _, err := os.Stat(w.beside.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := w.begin(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.exec("ROLLBACK"))
+		}
+	}()
+	var end head
+	if err := w.one(q("head"), nil, &end.seq, &end.hash, &end.terms); err != nil {
+		return err
+	}
+	if end.seq > 0 {
+		if err := w.voidSessions(); err != nil {
+			return err
+		}
+	}
+	if err := w.exec("COMMIT"); err != nil {
+		return err
+	}
+	if end.seq > 0 {
+		w.beside.note(end, w.store.now())
+	}
+	return nil
+}

@@ -132,7 +132,7 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 		w.beside.path = headPath(s.path)
 	}
 	migrate := func() error { return w.migrate(o) }
-	for _, step := range []func() error{w.useWAL, w.assertDurable, w.holdsHead, migrate} {
+	for _, step := range []func() error{w.useWAL, w.assertDurable, w.holdsHead, migrate, w.knowsPlace} {
 		if err := step(); err != nil {
 			w.close()
 			return nil, err

@@ -52,7 +52,8 @@ type server struct {
 	log    *slog.Logger
 	counts counters
 
-	bursts *bursts // of clicks
+	bursts   *bursts   // of clicks
+	attempts *attempts // to sign in
 
 	refused *refusedRing // nil: nothing that was refused is kept
 }
@@ -191,6 +192,10 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /readyz", s.answering(s.handleReady))
 	mux.Handle("GET /v1/export/{kind}", s.answering(s.handleExport))
 	mux.Handle("GET /metrics", s.answering(s.handleMetrics))
+	pages := s.pages()
+	for _, below := range []string{"/admin/", "/partner/", "/assets/"} {
+		mux.Handle(below, pages)
+	}
 	if path := strings.TrimSuffix(s.config.PublicURL.Path, "/"); path != "" {
 		outer := http.NewServeMux() // a proxy may strip the path of public_url, or pass it on
 		outer.Handle(path+"/", http.StripPrefix(path, mux))

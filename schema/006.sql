@@ -1,5 +1,6 @@
 -- People who sign in, what they did, and raw bodies that are encrypted.
 
+<<<<<<< HEAD
 -- What pages look for. An ordinary payment is in none of these indexes but the one of bodies: they cost the
 -- webhook's way nothing but a look at two texts.
 CREATE INDEX transactions_in_conflict ON transactions (paid_at) WHERE conflict <> '';
@@ -26,3 +27,61 @@ SELECT id
 -- keyed hash. The day in front keeps new entries of the index beside each other. 0 when there is none.
 ALTER TABLE bodies ADD COLUMN bank INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX bodies_by_bank ON bodies (bank) WHERE bank <> 0;
+=======
+-- PERSONAL. Who signs in to the pages: the shop's own people, and partners.
+CREATE TABLE people (
+  id          INTEGER PRIMARY KEY,
+  email       TEXT NOT NULL COLLATE NOCASE,
+  name        TEXT NOT NULL,     -- as others call them, '' where nobody said
+  partner     TEXT NOT NULL,     -- whose portal it is; '' for the shop's own people
+  role        TEXT NOT NULL CHECK (role IN ('owner', 'finance', 'viewer', 'partner')),
+  password    TEXT NOT NULL,     -- argon2id with its salt and cost; '' until a link was used
+  totp        BLOB NOT NULL,     -- the secret that codes are made from; empty for none
+  totp_step   INTEGER NOT NULL,  -- the last step whose code was taken: it is taken once
+  created_at  INTEGER NOT NULL,
+  seen_at     INTEGER,           -- last signed in
+  disabled_at INTEGER,
+  CHECK ((partner = '') = (role <> 'partner'))
+) STRICT;
+CREATE UNIQUE INDEX people_of_shop ON people (email) WHERE partner = '';
+CREATE UNIQUE INDEX people_of_portal ON people (email) WHERE partner <> '';
+CREATE UNIQUE INDEX people_of_partner ON people (partner) WHERE partner <> '';
+
+-- Links that invite somebody to choose a password: once, and for a week. Kept as SHA-256 only.
+CREATE TABLE links (
+  hash    BLOB PRIMARY KEY,
+  person  INTEGER NOT NULL REFERENCES people (id),
+  at      INTEGER NOT NULL,
+  ends_at INTEGER NOT NULL,
+  used_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_of ON links (person);
+
+-- Who is signed in, and where: kept as SHA-256 of what the browser's cookie holds. Books that were put back
+-- from a copy or a backup have none: whoever was signed in signs in again.
+CREATE TABLE sessions (
+  hash     BLOB PRIMARY KEY,
+  person   INTEGER NOT NULL REFERENCES people (id),
+  at       INTEGER NOT NULL,
+  seen_at  INTEGER NOT NULL,  -- within five minutes
+  ends_at  INTEGER NOT NULL,  -- however often it is used
+  again_at INTEGER,           -- when the password was given again
+  waits    INTEGER NOT NULL   -- 1: the password was right, the code is still to come
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_of ON sessions (person);
+
+-- Who did what, by page or command, in the transaction that does it. Never changed; beside the chain,
+-- because it holds people's names.
+CREATE TABLE acts (
+  id      INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  who     TEXT NOT NULL,
+  act     TEXT NOT NULL,  -- what was done, as the pages' words have it
+  about   TEXT NOT NULL,  -- a TXNID, a partner's code, a statement's id, …
+  note    TEXT NOT NULL,  -- the reason, the reference
+  network TEXT NOT NULL   -- where from; '' for the command line
+) STRICT;
+CREATE INDEX acts_about ON acts (about);
+CREATE TRIGGER acts_are_kept BEFORE UPDATE ON acts BEGIN SELECT RAISE (ABORT, 'what was done is never changed'); END;
+CREATE TRIGGER acts_stand BEFORE DELETE ON acts BEGIN SELECT RAISE (ABORT, 'what was done is never deleted'); END;
+>>>>>>> f3427e9128a55fa1a46dd7c158871dddb0a076c8
