@@ -24,7 +24,8 @@ func functions(v *vocabulary, base string) template.FuncMap {
 			}
 			return t.In(ist).Format(time.DateOnly)
 		},
-		"id":  shortID,
+		"id": shortID, "bdi": isolated, "nothing": func() Form { return Form{} },
+		"ask": ask, "local": func(path string) string { return base + oneSlash(path) }, "upi": upiLink,
 		"url": at, "query": query, "args": args, "inLanguage": func(path, lang string) string {
 			return base + inLanguage(path, lang)
 		},
@@ -160,4 +161,25 @@ func filter(q PaymentQuery, name, value string) url.Values {
 		}
 	}
 	return values
+}
+
+// isolated keeps a text's direction and signs to itself.
+func isolated(text string) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscapeString(text) + "</bdi>")
+}
+
+// ask adds a query to an address.
+func ask(address string, q url.Values) string {
+	if len(q) == 0 {
+		return address
+	}
+	return address + "?" + q.Encode()
+}
+
+// upiLink lets a UPI link, and nothing else of its sort, stand as an address.
+func upiLink(link string) template.URL {
+	if !strings.HasPrefix(link, "upi://pay?") {
+		return "#"
+	}
+	return template.URL(link)
 }

@@ -54,6 +54,17 @@ func Gallery() []Sample {
 	add("owner", "/admin/account", accountSamples()...)
 	add("owner", "/admin/", overviewSamples()...)
 	add("owner", "/admin/payments", paymentsSamples()...)
+	add("owner", "/admin/payments/1", paymentSamples()...)
+	add("finance", "/admin/needs/abuse", needsSamples()...)
+	add("owner", "/admin/partners", partnersSamples()...)
+	add("owner", "/admin/partners/ASHA", partnerSamples()...)
+	add("finance", "/admin/statements", statementsSamples()...)
+	add("owner", "/admin/payouts", payoutsSamples()...)
+	add("owner", "/admin/settings", settingsSamples()...)
+	add("viewer", "/admin/statements", Sample{Name: "viewer/statement", Page: galleryStatement()},
+		Sample{Name: "viewer/partner", Page: partnerSamples()[0].Page}, Sample{Name: "viewer/people", Page: People{}})
+	add("partner", "/partner/", portalSamples()...)
+	add("", "/join", joinSamples()...)
 	return list
 }
 
