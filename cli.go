@@ -90,12 +90,12 @@ func (c *call) with(create bool, do func(context.Context, *Config, *Store) error
 	if err != nil {
 		return err
 	}
-	err = do(context.Background(), config, store)
+	err = do(withActor(context.Background(), whoami()+" (command)", ""), config, store)
 	return errors.Join(err, store.Close())
 }
 
 var partnerCommand = command{
-	name: "partner", config: true, reading: true, usage: "add|list|set CODE|disable CODE",
+	name: "partner", config: true, reading: true, usage: "add|list|set CODE|disable CODE|invite CODE",
 	short: "who earns: partners, their codes and rates",
 	long: `
 partner add -code ASHA -name "Asha" [-promo ASHA10]… [-ref LI_123]… [-rate 12%]
@@ -106,6 +106,7 @@ partner set CODE [-name …] [-promo …]… [-ref …]… [-rate 12%|-rate prog
             [-email …] [-mobile …] [-customer …] [-vpa …] [-account …] [-ifsc …]
             [-pan …] [-gstin …] [-enable]
 partner disable CODE
+partner invite CODE
 
 A partner earns through a link (/r/ASHA), through promo codes, and through references: payment
 link, invoice or POS ids that Paytm sends back. Codes, promo codes and references share one
@@ -118,11 +119,16 @@ the partner shops with you) is taken to be the partner: hissa review shows such 
 Changes count for payments from the second they are made. Earlier payments that already
 carried a code which nobody held are credited when it is added.
 
+invite prints a link, alone on stdout, to send to the partner. It is good once, for seven days: with
+it the partner chooses a password, and from then on signs in at /partner/ with it and the e-mail
+address that you gave. Another link ends the one before; one that is used sets a new password.
+
 Example:  hissa partner add -code ASHA -name "Asha" -promo ASHA10 -rate 12%`,
 	run: func(c *call) error {
 		return c.verbs(map[string]func(*call) error{
 			"add": partnerAdd, "list": partnerList, "set": partnerSet, "disable": partnerDisable,
-		}, "add, list, set, disable")
+			"invite": partnerInvite,
+		}, "add, list, set, disable, invite")
 	},
 }
 

@@ -117,6 +117,13 @@ func (s *Store) Review(ctx context.Context, txnID string, accept bool, reason st
 		if _, err := t.book("reviews", t.now, txnID, txn.Partner, accept, reason); err != nil {
 			return err
 		}
+		act := "review-refused"
+		if accept {
+			act = "review-accepted"
+		}
+		if err := t.act(act, txnID, reason); err != nil {
+			return err
+		}
 		_, err = t.redecide(txn)
 		return err
 	})

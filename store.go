@@ -134,6 +134,10 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 // errBusy at once; trouble with the disk answers errStorage. The work's own error comes back as it
 // is, and then nothing of that work was booked.
 func (s *Store) write(ctx context.Context, lane chan *job, do func(*tx) error) error {
+	if by, ok := ctx.Value(actorKey{}).(actor); ok {
+		act := do
+		do = func(t *tx) error { t.by = by; return act(t) }
+	}
 	j := &job{do: do, done: make(chan error, 1)}
 	select {
 	case <-s.stop:
@@ -206,6 +210,7 @@ type head struct {
 type tx struct {
 	*writer
 	now        time.Time
+	by         actor // whose doing it is, nobody's where the program acts by itself
 	opened     int64 // the message just booked: the id of the transaction that begins with it
 	inCustomer bool  // the other payments of a customer are being worked out
 }

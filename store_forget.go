@@ -78,10 +78,10 @@ func (s *Store) Forget(ctx context.Context, value string) (f Forgotten, err erro
 	err = s.erase(ctx, &f.Values, func(t *tx, count func(string, ...any) error) error {
 		return count(q("delete-customer"), value)
 	})
-	if err == nil && f.Values == 0 {
-		err = errNotFound
+	if err != nil || f.Values == 0 {
+		return f, firstError(err, errNotFound)
 	}
-	return f, err
+	return f, s.write(ctx, s.payments, func(t *tx) error { return t.act("customer-forgotten", "", "") })
 }
 
 // DropBodies deletes raw messages that came before a time, the oldest first, and returns how many.

@@ -620,7 +620,11 @@ func (s *Store) Decide(ctx context.Context, txnID string, d Decision) error {
 		if _, err := t.book("decisions", t.now, txnID, d.Agree, d.Amount, d.Reason); err != nil {
 			return err
 		}
-		if err := t.exec(q("never-ask"), txn.ID); err != nil {
+		act := "payment-denied"
+		if d.Agree {
+			act = "payment-agreed"
+		}
+		if err := errors.Join(t.exec(q("never-ask"), txn.ID), t.act(act, txnID, d.Reason)); err != nil {
 			return err
 		}
 		_, err = t.redecide(txn)

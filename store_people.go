@@ -158,7 +158,7 @@ func (s *Store) AddUser(ctx context.Context, email, name, role string) (token st
 		if token, err = t.invite(u); err != nil {
 			return err
 		}
-		return t.act(ctx, "person-added", email, role)
+		return t.act("person-added", email, role)
 	})
 	return token, err
 }
@@ -184,7 +184,7 @@ func (s *Store) InviteAgain(ctx context.Context, id int64) (token string, err er
 		if token, err = t.invite(u); err != nil {
 			return err
 		}
-		return t.act(ctx, "person-invited", u.who(), "")
+		return t.act("person-invited", u.who(), "")
 	})
 	return token, err
 }
@@ -212,7 +212,7 @@ func (s *Store) InvitePartner(ctx context.Context, code string) (token string, e
 		if token, err = t.invite(u); err != nil {
 			return err
 		}
-		return t.act(ctx, "partner-invited", p.Code, "")
+		return t.act("partner-invited", p.Code, "")
 	})
 	return token, err
 }
@@ -281,7 +281,7 @@ func (s *Store) AcceptLink(ctx context.Context, token, password string) (session
 		if session, err = t.startSession(u, false, false); err != nil {
 			return err
 		}
-		return t.actAs(ctx, u.who(), "password-chosen", u.who(), "")
+		return t.act("password-chosen", u.who(), "")
 	})
 	return session, err
 }
@@ -304,14 +304,14 @@ func (s *Store) ChangeUser(ctx context.Context, id int64, role string, disabled 
 		if u.Role == "owner" && !stays && others == 0 {
 			return errLastOwner
 		}
-		return t.changeUser(ctx, u, role, disabled)
+		return t.changeUser(u, role, disabled)
 	})
 }
 
-func (t *tx) changeUser(ctx context.Context, u *User, role string, disabled bool) error {
+func (t *tx) changeUser(u *User, role string, disabled bool) error {
 	if role != "" && role != u.Role {
 		if err := errors.Join(t.exec(q("set-person"), u.Email, role, u.ID),
-			t.act(ctx, "person-role", u.who(), role)); err != nil {
+			t.act("person-role", u.who(), role)); err != nil {
 			return err
 		}
 	}
@@ -319,11 +319,11 @@ func (t *tx) changeUser(ctx context.Context, u *User, role string, disabled bool
 		return nil
 	}
 	if !disabled {
-		return errors.Join(t.exec(q("set-disabled"), nil, u.ID), t.act(ctx, "person-enabled", u.who(), ""))
+		return errors.Join(t.exec(q("set-disabled"), nil, u.ID), t.act("person-enabled", u.who(), ""))
 	}
 	return errors.Join(
 		t.exec(q("set-disabled"), t.now.UnixMilli(), u.ID), t.exec(q("end-sessions"), u.ID, []byte{}),
-		t.exec(q("end-links"), u.ID), t.act(ctx, "person-disabled", u.who(), ""),
+		t.exec(q("end-links"), u.ID), t.act("person-disabled", u.who(), ""),
 	)
 }
 
@@ -340,7 +340,7 @@ func (s *Store) SignIn(ctx context.Context, id int64, waits bool) (token string,
 		if token, err = t.startSession(u, waits, false); err != nil || waits {
 			return err
 		}
-		return t.actAs(ctx, u.who(), "signed-in", u.who(), "")
+		return t.act("signed-in", u.who(), "")
 	})
 	return token, err
 }
@@ -387,7 +387,7 @@ func (s *Store) CodeRight(ctx context.Context, old *Session, step int64) (token 
 		if token, err = t.startSession(&old.User, false, false); err != nil {
 			return err
 		}
-		return t.actAs(ctx, old.who(), "signed-in", old.who(), "")
+		return t.act("signed-in", old.who(), "")
 	})
 	return token, err
 }
@@ -452,7 +452,7 @@ func (s *Store) SignOut(ctx context.Context, old *Session) error {
 func (s *Store) SignOutElsewhere(ctx context.Context, but *Session) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
 		return errors.Join(t.exec(q("end-sessions"), but.ID, but.hash),
-			t.act(ctx, "signed-out-elsewhere", but.who(), ""))
+			t.act("signed-out-elsewhere", but.who(), ""))
 	})
 }
 
@@ -460,7 +460,7 @@ func (s *Store) SignOutElsewhere(ctx context.Context, but *Session) error {
 func (s *Store) SetPassword(ctx context.Context, own *Session, password string) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
 		return errors.Join(t.exec(q("set-password"), password, own.ID),
-			t.exec(q("end-sessions"), own.ID, own.hash), t.act(ctx, "password-changed", own.who(), ""))
+			t.exec(q("end-sessions"), own.ID, own.hash), t.act("password-changed", own.who(), ""))
 	})
 }
 
@@ -473,7 +473,7 @@ func (s *Store) SetTOTP(ctx context.Context, own *Session, secret []byte, step i
 	}
 	return s.write(ctx, s.payments, func(t *tx) error {
 		return errors.Join(t.exec(q("set-totp"), secret, step, own.ID),
-			t.exec(q("end-sessions"), own.ID, own.hash), t.act(ctx, act, own.who(), ""))
+			t.exec(q("end-sessions"), own.ID, own.hash), t.act(act, own.who(), ""))
 	})
 }
 
@@ -501,18 +501,11 @@ func withActor(ctx context.Context, who, network string) context.Context {
 
 // act books what somebody did, in the transaction that does it. Nothing is booked for what the program does
 // by itself.
-func (t *tx) act(ctx context.Context, act, about, note string) error {
-	a, ok := ctx.Value(actorKey{}).(actor)
-	if !ok {
+func (t *tx) act(act, about, note string) error {
+	if t.by.who == "" {
 		return nil
 	}
-	return t.exec(q("insert-act"), t.now.UnixMilli(), a.who, act, about, note, a.network)
-}
-
-// actAs is act for somebody who has just proved who they are.
-func (t *tx) actAs(ctx context.Context, who, act, about, note string) error {
-	a, _ := ctx.Value(actorKey{}).(actor)
-	return t.act(withActor(ctx, who, a.network), act, about, note)
+	return t.exec(q("insert-act"), t.now.UnixMilli(), t.by.who, act, about, note, t.by.network)
 }
 
 // Act is one thing that somebody did.

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -225,7 +226,10 @@ func (t *tx) draft(partner string, unpaid []int64, since, minimum int64) (Drafte
 		return d, nil
 	}
 	d.Statement = now
-	return d, t.bookStatement(now, lines)
+	if err := t.bookStatement(now, lines); err != nil {
+		return d, err
+	}
+	return d, t.act("statement-drafted", strconv.FormatInt(now.ID, 10), partner)
 }
 
 // close fills in what a statement closes with.
@@ -407,6 +411,18 @@ func (t *tx) setOff(partner string, ids []int64, since int64) (int64, error) {
 	return left, err
 }
 
+// actOn notes who moved a statement or its payout on. That one is replaced follows from the next one.
+func (t *tx) actOn(s *Statement, step Step) error {
+	kind := "statement-"
+	switch step.Step {
+	case "replaced":
+		return nil
+	case "sent", "paid", "failed", "reversed":
+		kind = "payout-"
+	}
+	return t.act(kind+step.Step, strconv.FormatInt(s.ID, 10), cmp.Or(step.Reason, step.UTR, step.Way))
+}
+
 // step books what became of a statement, if it may become that, and what the ledger has to say of it.
 func (t *tx) step(s *Statement, step Step) error {
 	if !s.allows(step.Step) {
@@ -420,6 +436,9 @@ func (t *tx) step(s *Statement, step Step) error {
 	}
 	step.Seq = seq
 	s.Steps = append(s.Steps, step)
+	if err := t.actOn(s, step); err != nil {
+		return err
+	}
 	if step.Step == "paid" && before == 0 && s.withheld() > 0 {
 		// It was thought to have failed, and its tax was given back.
 		if err := t.withhold(s, *s.Tax); err != nil {

@@ -275,6 +275,9 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 		c.GSTIN, c.Mobile); err != nil {
 		return 0, err
 	}
+	if err := t.actOnPartner(c, p, before.State, isNew); err != nil {
+		return 0, err
+	}
 	carried, err := t.carrying(append(append([]string{c.Code}, c.Promos...), c.References...))
 	if err != nil {
 		return 0, err
@@ -292,6 +295,36 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 		}
 	}
 	return healed, nil
+}
+
+// actOnPartner notes who changed what about a partner, and of what is personal only that it was changed.
+func (t *tx) actOnPartner(c PartnerChange, p Partner, state string, isNew bool) error {
+	var what []string
+	if c.Rate != nil {
+		what = append(what, "rate "+c.Rate.String())
+	}
+	what = append(what, c.Promos...)
+	what = append(what, c.References...)
+	for _, code := range slices.Sorted(maps.Keys(c.PromoRates)) {
+		what = append(what, code+" "+c.PromoRates[code].String())
+	}
+	for _, personal := range []struct {
+		name  string
+		value *string
+	}{{"name", c.Name}, {"e-mail", c.Email}, {"mobile", c.Mobile}, {"customer", c.Customer}, {"UPI id", c.VPA},
+		{"account", c.Account}, {"IFSC", c.IFSC}, {"PAN", c.PAN}, {"GSTIN", c.GSTIN}} {
+		if personal.value != nil {
+			what = append(what, personal.name)
+		}
+	}
+	act := "partner-changed"
+	switch {
+	case isNew:
+		act = "partner-added"
+	case p.State != state:
+		act = map[string]string{"active": "partner-enabled", "disabled": "partner-disabled"}[p.State]
+	}
+	return t.act(act, p.Code, strings.Join(what, ", "))
 }
 
 func (t *tx) bookCode(code, kind, partner string) error {
@@ -467,7 +500,8 @@ func (s *Store) AddKey(ctx context.Context, name, scope string) (string, error) 
 		if taken > 0 {
 			return errKeyExists
 		}
-		return t.exec(q("insert-key"), name, scope, hash[:], t.now.UnixMilli())
+		return errors.Join(t.exec(q("insert-key"), name, scope, hash[:], t.now.UnixMilli()),
+			t.act("key-added", name, scope))
 	})
 }
 
@@ -481,7 +515,7 @@ func (s *Store) RevokeKey(ctx context.Context, name string) error {
 		if working == 0 {
 			return errNotFound
 		}
-		return t.exec(q("revoke-key"), t.now.UnixMilli(), name)
+		return errors.Join(t.exec(q("revoke-key"), t.now.UnixMilli(), name), t.act("key-revoked", name, ""))
 	})
 }
 
