@@ -21,7 +21,7 @@ var partnerRoutes = []route{
 	{pattern: "GET /admin/partners/new", may: whoPays, handle: (*server).pageNewPartner},
 	{pattern: "POST /admin/partners/new", may: whoPays, handle: (*server).handleNewPartner},
 	{pattern: "GET /admin/partners/import", may: whoPays, handle: (*server).pageImport},
-	{pattern: "POST /admin/partners/import", may: whoPays, largest: 4 * importAtMost, handle: (*server).handleImport},
+	{pattern: "POST /admin/partners/import", may: whoPays, largest: importBody, handle: (*server).handleImport},
 	{pattern: "GET /admin/partners/{code}", may: shop, handle: (*server).pagePartner},
 	{pattern: "GET /admin/partners/{code}/edit", may: whoPays, handle: (*server).pageEditPartner},
 	{pattern: "POST /admin/partners/{code}/edit", may: whoPays, handle: (*server).handleEditPartner},
@@ -32,6 +32,7 @@ var partnerRoutes = []route{
 }
 
 const (
+	importBody    = 6 << 20 // of a form with a file; larger files are for hissa import
 	partnersShown = 25
 	sparkDays     = 30
 	sampleSize    = 200 // of a partner's newest payments, for who was brought and by which sub-id

@@ -55,6 +55,10 @@ type server struct {
 	bursts   *bursts   // of clicks
 	attempts *attempts // to sign in
 
+	hub      *hub      // of those who look on
+	settings string    // what the configuration's file said when the service began
+	began    time.Time // when that was
+
 	refused *refusedRing // nil: nothing that was refused is kept
 }
 

@@ -1276,7 +1276,163 @@ SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, fi
    AND paid_at < ?
  ORDER BY paid_at, txn_id;
 
-<<<<<<< HEAD
+-- Who signs in, and what they did.
+
+-- name: person
+SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
+  FROM people
+ WHERE id = ?;
+
+-- name: person-of-shop
+SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
+  FROM people
+ WHERE email = ?
+   AND partner = '';
+
+-- name: person-of-portal
+SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
+  FROM people
+ WHERE email = ?
+   AND partner <> '';
+
+-- name: person-of-partner
+SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
+  FROM people
+ WHERE partner = ?
+   AND partner <> '';
+
+-- name: person-of-link
+SELECT p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step, p.created_at, p.seen_at,
+       p.disabled_at
+  FROM links l
+  JOIN people p ON p.id = l.person
+ WHERE l.hash = ?
+   AND l.used_at IS NULL
+   AND l.ends_at > ?
+   AND p.disabled_at IS NULL;
+
+-- name: people
+SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
+  FROM people
+ WHERE partner = ''
+ ORDER BY id;
+
+-- name: insert-person
+INSERT INTO people (email, name, partner, role, password, totp, totp_step, created_at)
+VALUES (?, ?, ?, ?, '', x'', 0, ?);
+
+-- name: set-person
+UPDATE people
+   SET email = ?,
+       role  = ?
+ WHERE id = ?;
+
+-- name: set-disabled
+UPDATE people
+   SET disabled_at = ?
+ WHERE id = ?;
+
+-- name: set-password
+UPDATE people
+   SET password = ?
+ WHERE id = ?;
+
+-- name: set-totp
+UPDATE people
+   SET totp      = ?,
+       totp_step = ?
+ WHERE id = ?;
+
+-- name: use-totp
+UPDATE people
+   SET totp_step = ?2
+ WHERE id = ?1
+   AND totp_step < ?2;
+
+-- name: signed-in
+UPDATE people
+   SET seen_at = ?
+ WHERE id = ?;
+
+-- name: count-other-owners
+SELECT count(*)
+  FROM people
+ WHERE role = 'owner'
+   AND disabled_at IS NULL
+   AND id <> ?;
+
+-- name: insert-link
+INSERT INTO links (hash, person, at, ends_at)
+VALUES (?, ?, ?, ?);
+
+-- name: use-link
+UPDATE links
+   SET used_at = ?
+ WHERE hash = ?;
+
+-- name: end-links
+DELETE FROM links
+ WHERE person = ?
+   AND used_at IS NULL;
+
+-- name: insert-session
+INSERT INTO sessions (hash, person, at, seen_at, ends_at, again_at, waits)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: session
+SELECT s.at, s.seen_at, s.ends_at, s.again_at, s.waits,
+       p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step, p.created_at, p.seen_at,
+       p.disabled_at
+  FROM sessions s
+  JOIN people p ON p.id = s.person
+ WHERE s.hash = ?;
+
+-- name: see-session
+UPDATE sessions
+   SET seen_at = ?
+ WHERE hash = ?;
+
+-- name: end-session
+DELETE FROM sessions
+ WHERE hash = ?;
+
+-- name: end-sessions
+DELETE FROM sessions
+ WHERE person = ?
+   AND hash <> ?;
+
+-- name: end-old-sessions
+DELETE FROM sessions
+ WHERE ends_at < ?;
+
+-- name: count-sessions
+SELECT count(*)
+  FROM sessions
+ WHERE person = ?
+   AND waits = 0
+   AND ends_at > ?;
+
+-- name: void-sessions
+DELETE FROM sessions;
+
+-- name: void-links
+DELETE FROM links
+ WHERE used_at IS NULL;
+
+-- name: insert-act
+INSERT INTO acts (at, who, act, about, note, network)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: acts
+-- Newest first, behind the one that the page before ended with. Who and about are '' for all.
+SELECT id, at, who, act, about, note, network
+  FROM acts
+ WHERE id < ?1
+   AND (?2 = '' OR who = ?2)
+   AND (?3 = '' OR about = ?3)
+ ORDER BY id DESC
+ LIMIT ?4;
+
 -- Pages. Each query stops after so many rows, or reads only what a partial index holds. The lists of
 -- payments select all the same columns.
 
@@ -1662,161 +1818,43 @@ SELECT s.id, s.partner, s.payable, s.minimum, n.step
 SELECT body, packing
   FROM bodies
  WHERE notification = ?;
-=======
--- Who signs in, and what they did.
 
--- name: person
-SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
-  FROM people
- WHERE id = ?;
-
--- name: person-of-shop
-SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
-  FROM people
- WHERE email = ?
-   AND partner = '';
-
--- name: person-of-portal
-SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
-  FROM people
- WHERE email = ?
-   AND partner <> '';
-
--- name: person-of-partner
-SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
-  FROM people
- WHERE partner = ?
-   AND partner <> '';
-
--- name: person-of-link
-SELECT p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step, p.created_at, p.seen_at,
-       p.disabled_at
-  FROM links l
-  JOIN people p ON p.id = l.person
- WHERE l.hash = ?
-   AND l.used_at IS NULL
-   AND l.ends_at > ?
-   AND p.disabled_at IS NULL;
-
--- name: people
-SELECT id, email, name, partner, role, password, totp, totp_step, created_at, seen_at, disabled_at
-  FROM people
- WHERE partner = ''
- ORDER BY id;
-
--- name: insert-person
-INSERT INTO people (email, name, partner, role, password, totp, totp_step, created_at)
-VALUES (?, ?, ?, ?, '', x'', 0, ?);
-
--- name: set-person
-UPDATE people
-   SET email = ?,
-       role  = ?
- WHERE id = ?;
-
--- name: set-disabled
-UPDATE people
-   SET disabled_at = ?
- WHERE id = ?;
-
--- name: set-password
-UPDATE people
-   SET password = ?
- WHERE id = ?;
-
--- name: set-totp
-UPDATE people
-   SET totp      = ?,
-       totp_step = ?
- WHERE id = ?;
-
--- name: use-totp
-UPDATE people
-   SET totp_step = ?2
- WHERE id = ?1
-   AND totp_step < ?2;
-
--- name: signed-in
-UPDATE people
-   SET seen_at = ?
- WHERE id = ?;
-
--- name: count-other-owners
-SELECT count(*)
-  FROM people
- WHERE role = 'owner'
-   AND disabled_at IS NULL
-   AND id <> ?;
-
--- name: insert-link
-INSERT INTO links (hash, person, at, ends_at)
-VALUES (?, ?, ?, ?);
-
--- name: use-link
-UPDATE links
-   SET used_at = ?
- WHERE hash = ?;
-
--- name: end-links
-DELETE FROM links
- WHERE person = ?
-   AND used_at IS NULL;
-
--- name: insert-session
-INSERT INTO sessions (hash, person, at, seen_at, ends_at, again_at, waits)
-VALUES (?, ?, ?, ?, ?, ?, ?);
-
--- name: session
-SELECT s.at, s.seen_at, s.ends_at, s.again_at, s.waits,
-       p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step, p.created_at, p.seen_at,
-       p.disabled_at
-  FROM sessions s
-  JOIN people p ON p.id = s.person
- WHERE s.hash = ?;
-
--- name: see-session
-UPDATE sessions
-   SET seen_at = ?
- WHERE hash = ?;
-
--- name: end-session
-DELETE FROM sessions
- WHERE hash = ?;
-
--- name: end-sessions
-DELETE FROM sessions
- WHERE person = ?
-   AND hash <> ?;
-
--- name: end-old-sessions
-DELETE FROM sessions
- WHERE ends_at < ?;
-
--- name: count-sessions
-SELECT count(*)
-  FROM sessions
- WHERE person = ?
-   AND waits = 0
-   AND ends_at > ?;
-
--- name: void-sessions
-DELETE FROM sessions;
-
--- name: void-links
-DELETE FROM links
- WHERE used_at IS NULL;
-
--- name: insert-act
-INSERT INTO acts (at, who, act, about, note, network)
-VALUES (?, ?, ?, ?, ?, ?);
-
--- name: acts
--- Newest first, behind the one that the page before ended with. Who and about are '' for all.
-SELECT id, at, who, act, about, note, network
-  FROM acts
- WHERE id < ?1
-   AND (?2 = '' OR who = ?2)
-   AND (?3 = '' OR about = ?3)
+-- name: page-payout-files
+SELECT id, at
+  FROM payout_files
  ORDER BY id DESC
- LIMIT ?4;
->>>>>>> f3427e9128a55fa1a46dd7c158871dddb0a076c8
+ LIMIT ?;
+
+-- name: page-payouts-of-file
+-- Those that went into a file: every one is one of its steps, booked in one transaction.
+SELECT statement
+  FROM steps
+ WHERE way = ?
+   AND way <> ''
+   AND step = 'sent'
+ ORDER BY seq;
+
+-- name: newest-fact
+SELECT seq
+  FROM head;
+
+-- name: page-news
+-- What the tables have behind a place of the chain, of one partner or of all: each is looked at from its end.
+SELECT (SELECT seq FROM head),
+       (SELECT count(*)
+          FROM (SELECT 1
+                  FROM (SELECT partner FROM transactions WHERE id > ?1 ORDER BY id DESC LIMIT 10 * ?3)
+                 WHERE ?2 = '' OR partner = ?2
+                 LIMIT ?3)),
+       EXISTS (SELECT 1 FROM notifications WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM answers WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM decisions WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM reviews WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM orders WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM entries WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM statements WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM steps WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM partners WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM codes WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM code_rates WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM clicks WHERE seq > ?1);
