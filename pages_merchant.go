@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"hissa/paytm"
@@ -227,6 +228,36 @@ func (s *server) needs(ctx context.Context) (list []web.Need, err error) {
 		list = append(list, web.Need{Kind: n.Kind, Count: n.Count, More: n.More, Oldest: n.Oldest})
 	}
 	return list, nil
+}
+
+// badge is how much waits for a person, as every page shows it; counted anew when it is some seconds old.
+type badge struct {
+	mu sync.Mutex
+	at time.Time
+	n  int
+}
+
+const badgeLasts = 10 * time.Second
+
+// count leaves out what is there in a shop where nothing is wrong. Trouble with it stops no page.
+func (b *badge) count(ctx context.Context, s *server) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.at) < badgeLasts {
+		return b.n
+	}
+	list, err := s.store.Needs(ctx)
+	if err != nil {
+		s.log.Error("what needs a person is not counted", "cause", err.Error())
+		return b.n
+	}
+	b.at, b.n = time.Now(), 0
+	for _, n := range list {
+		if n.Kind != "unattributed" {
+			b.n += int(n.Count)
+		}
+	}
+	return b.n
 }
 
 // paymentRows are payments as lists show them.

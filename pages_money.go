@@ -303,7 +303,7 @@ func (s *server) handleStatement(v *visit) error {
 
 func (s *server) pagePayouts(v *visit) error {
 	before, _ := strconv.ParseInt(v.URL.Query().Get("before"), 10, 64) // nonsense is the first page
-	page := web.Payouts{Show: showOf(v)}
+	page := web.Payouts{Show: showOf(v), Tax: s.config.TDS.Deduct}
 	err := s.store.read(v.Context(), func(r rows) error {
 		list, next, err := r.statementsBack("", before, pageRows, func(st *Statement) bool {
 			return st.isPayout() && (page.Show == "all" || st.isOpen())

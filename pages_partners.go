@@ -403,7 +403,12 @@ func (s *server) handlePartnerState(v *visit) error {
 	if state != "active" && state != "disabled" {
 		return problem{http.StatusBadRequest, ""}
 	}
-	if _, err := s.store.SetPartner(v.Context(), PartnerChange{Code: p.Code, State: state}); err != nil {
+	reason, err := oneReason(v.PostFormValue("reason"))
+	if err != nil {
+		wrong := map[string]string{"reason": "reason"}
+		return s.showPartner(v, http.StatusUnprocessableEntity, web.Access{}, typed(v, wrong, "reason"))
+	}
+	if _, err := s.store.SetPartner(v.Context(), PartnerChange{Code: p.Code, State: state, Reason: reason}); err != nil {
 		return err
 	}
 	return v.done("/admin/partners/"+pathSegment(p.Code), "saved")

@@ -368,12 +368,13 @@ func TestPagesScanNoLargeTable(t *testing.T) {
 	scan := regexp.MustCompile(`^SCAN (\w+)( USING (COVERING )?INDEX (\w+))?`)
 	// What may be walked: indexes that ordinary payments are not in, and small tables.
 	lawful := []string{"transactions_in_conflict", "transactions_blocked", "notifications_for_review",
-		"forwards_given_up", "polls", "given_up", "back", "span", "n", "b", "d", "accounts"}
+		"forwards_given_up", "polls", "given_up", "back", "span", "n", "b", "d", "accounts",
+		"payout_files", "head"} // the first of which stops after so many
 	err := b.read(b.ctx(), func(r rows) error {
 		for name, statement := range queries {
 			page := strings.HasPrefix(name, "page-") || strings.HasPrefix(name, "needs-") ||
 				slices.Contains([]string{"count-conflicts", "count-blocked", "count-expired", "count-review",
-					"count-refunds", "count-forwards", "subjects-of-order", "statements-of-partner", "body-of"}, name)
+					"count-refunds", "count-forwards", "subjects-of-order", "statements-of-partner", "body-of", "newest-fact"}, name)
 			if !page {
 				continue
 			}
@@ -407,5 +408,95 @@ func TestPagesScanNoLargeTable(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// With years of a busy shop in it, no page takes long. It takes minutes, so only the long lane has it.
+func TestPagesStayFastAsTheShopGrows(t *testing.T) {
+	payments := cycles(0, 0, 2_000_000)
+	if payments == 0 {
+		t.Skip("HISSA_LONG=1 has it")
+	}
+	b := openBooks(t, testTerms())
+	for i := range 200 {
+		if _, err := b.AddPartner(b.ctx(), PartnerChange{Code: fmt.Sprintf("P%03d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const year = 365 * 24 * time.Hour
+	from := b.clockNow().Add(-year).UnixMilli()
+	step := year.Milliseconds() / int64(payments)
+	if err := b.write(b.ctx(), b.payments, func(t *tx) error {
+		for _, fill := range []string{
+			`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+			 INSERT INTO transactions (id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at,
+			        refunded, confirmation, conflict, customer, partner, basis, value, why, commission, due_at, blocks)
+			 SELECT 1000000 + i, 'paytm', 'SHOP0001', printf('2026%016d', i), 'O' || i, iif(i % 20, 'success', 'failed'), 149900, 'INR',
+			        ?2 + i * ?3, ?2 + i * ?3, 0, 'agreed', '', '', iif(i % 3 AND i % 20, printf('P%03d', (i / 7) % 199), ''),
+			        'click', '', '', iif(i % 3 AND i % 20, 14990, NULL), ?2 + i * ?3 + 1209600000, ''
+			   FROM n`,
+			`INSERT INTO days (day, partner, clicks, payments, sales, refunds, commission, reversed, confirmed)
+			 SELECT (paid_at + 19800000) / 86400000, partner, 9, count(*), sum(amount), 0, sum(coalesce(commission, 0)), 0, 0
+			   FROM transactions WHERE ?1 AND ?2 AND ?3 AND status = 'success' GROUP BY 1, 2`,
+		} {
+			if err := t.exec(fill, payments, from, step); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	terms, err := b.Terms(b.ctx())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := b.clockNow()
+	today := dayOf(now)
+	for _, page := range []struct {
+		name string
+		ask  func(r rows) error
+	}{
+		{"the newest payments", func(r rows) error { _, err := r.payments(paymentFilter{Amount: -1}, newest, pageRows, now); return err }},
+		{"a partner's", func(r rows) error {
+			_, err := r.payments(paymentFilter{Partner: "P007", Amount: -1}, newest, pageRows, now)
+			return err
+		}},
+		{"those of an amount that nobody paid", func(r rows) error {
+			_, err := r.payments(paymentFilter{Amount: 7}, newest, pageRows, now)
+			return err
+		}},
+		{"those of a partner who has none", func(r rows) error {
+			_, err := r.payments(paymentFilter{Partner: "P199", Amount: -1}, newest, pageRows, now)
+			return err
+		}},
+		{"what is held and due", func(r rows) error { _, err := r.owed(terms, "", now); return err }},
+		{"30 days by day", func(r rows) error { _, err := r.byDay(today-29, today+1); return err }},
+		{"30 days by partner", func(r rows) error { _, err := r.byPartner(today-29, today+1); return err }},
+		{"the list of partners", func(r rows) error {
+			_, err := r.partnerLines(terms, sortedKeys(terms.partners)[:partnersShown], now)
+			return err
+		}},
+	} {
+		best := time.Hour
+		for range 5 {
+			began := time.Now()
+			if err := b.read(b.ctx(), page.ask); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(began))
+		}
+		t.Logf("%-40s %s", page.name, best)
+		if best > 50*time.Millisecond {
+			t.Errorf("%s: %s with %d payments", page.name, best, payments)
+		}
+	}
+	began := time.Now()
+	if _, err := b.Needs(b.ctx()); err != nil || time.Since(began) > 50*time.Millisecond {
+		t.Errorf("what waits for a person: %s (%v)", time.Since(began), err)
+	}
+	began = time.Now()
+	if found, _, err := b.PaymentsNamed(b.ctx(), "20260000000000000777", 5); len(found) != 1 || err != nil || time.Since(began) > 50*time.Millisecond {
+		t.Errorf("a search: %d found in %s (%v)", len(found), time.Since(began), err)
 	}
 }

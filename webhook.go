@@ -56,6 +56,7 @@ type server struct {
 	attempts *attempts // to sign in
 
 	hub      *hub      // of those who look on
+	badge    badge     // beside their navigation
 	settings string    // what the configuration's file said when the service began
 	began    time.Time // when that was
 
