@@ -1,8 +1,9 @@
 package main
 
 // Guessing passwords is slowed down. Tries are counted by account and network together, so that a carrier
-// that hides thousands behind one address locks nobody out, and nobody's enemy locks their account; and by
-// account alone, more generously, against guesses from everywhere. It is in memory alone.
+// that hides thousands behind one address locks nobody out; and by account alone, more generously, against
+// guesses from everywhere, which does not hold where somebody has signed in before: so their enemy can't
+// keep them out. It is in memory alone.
 
 import (
 	"strings"
@@ -15,13 +16,14 @@ const (
 	attemptsFreeAll = 50 // by account alone
 	attemptsForget  = 15 * time.Minute
 	attemptsLongest = 5 * time.Minute
-	attemptsAllWait = 2 * time.Second
-	attemptsAtMost  = 50_000 // keys; past it, all is forgotten and counted from the start
+	attemptsAllWait = 30 * time.Second
+	attemptsAtMost  = 50_000 // keys
 )
 
 type attempts struct {
 	mu    sync.Mutex
 	tries map[attemptKey]tries
+	known map[attemptKey]bool // where somebody proved who they are
 }
 
 type attemptKey struct{ account, network string }
@@ -31,14 +33,16 @@ type tries struct {
 	last time.Time
 }
 
-func newAttempts() *attempts { return &attempts{tries: map[attemptKey]tries{}} }
+func newAttempts() *attempts {
+	return &attempts{tries: map[attemptKey]tries{}, known: map[attemptKey]bool{}}
+}
 
 // next counts a try, and returns how long whoever tries has to wait first; then it is none.
 func (a *attempts) next(now time.Time, account, network string) (wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.tries) >= attemptsAtMost {
-		clear(a.tries)
+		a.makeRoom(now)
 	}
 	one, all := attemptKeys(account, network)
 	mine, everybody := a.since(one, now), a.since(all, now)
@@ -46,7 +50,7 @@ func (a *attempts) next(now time.Time, account, network string) (wait time.Durat
 		pause := min(time.Second<<min(over, 20), attemptsLongest)
 		wait = mine.last.Add(pause).Sub(now)
 	}
-	if everybody.n >= attemptsFreeAll {
+	if everybody.n >= attemptsFreeAll && !a.known[one] {
 		wait = max(wait, everybody.last.Add(attemptsAllWait).Sub(now))
 	}
 	if wait > 0 {
@@ -57,12 +61,29 @@ func (a *attempts) next(now time.Time, account, network string) (wait time.Durat
 	return 0
 }
 
-// forget is for whoever proved who they are.
-func (a *attempts) forget(account, network string) {
+// makeRoom drops what is over, and those who have tried but little: inventing accounts frees nobody who is
+// made to wait.
+func (a *attempts) makeRoom(now time.Time) {
+	for k, t := range a.tries {
+		if t.n < attemptsFree || now.Sub(t.last) >= attemptsForget {
+			delete(a.tries, k)
+		}
+	}
+	if len(a.tries) >= attemptsAtMost {
+		clear(a.tries)
+	}
+}
+
+// proved is for whoever proved who they are.
+func (a *attempts) proved(account, network string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	one, _ := attemptKeys(account, network)
 	delete(a.tries, one)
+	if len(a.known) >= attemptsAtMost {
+		clear(a.known)
+	}
+	a.known[one] = true
 }
 
 func (a *attempts) since(k attemptKey, now time.Time) tries {

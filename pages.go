@@ -36,7 +36,7 @@ func (s *server) showPeople(v *visit, status int, page web.People) error {
 	}
 	for _, u := range list {
 		page.Rows = append(page.Rows, web.Person{
-			ID: u.ID, Name: u.Name, Email: u.Email, Role: u.Role, State: u.State(),
+			ID: u.ID, Name: firstText(u.Name, u.Email), Email: u.Email, Role: u.Role, State: u.State(),
 			TOTP: len(u.totp) > 0, Seen: u.Seen, Self: u.ID == v.session.ID,
 		})
 	}

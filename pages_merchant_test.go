@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"io"
@@ -84,11 +85,21 @@ func (d *desk) does(path string, pairs ...string) string {
 	}
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if c.Name == flashCookie {
-			text, _ := url.QueryUnescape(c.Value)
-			return text
+			return unsealed(d.TB, c.Value)
 		}
 	}
 	return ""
+}
+
+// unsealed is what a sealed note says.
+func unsealed(t testing.TB, note string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(note, ".")
+	said, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatalf("the note %q: %v", note, err)
+	}
+	return string(said)
 }
 
 func (d *desk) wants(text, page string, parts ...string) {

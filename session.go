@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/hmac"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -102,7 +104,7 @@ func (s *server) page(r route) http.Handler {
 		case errors.As(err, &tooLarge):
 			p = problem{http.StatusRequestEntityTooLarge, ""}
 		default:
-			s.log.Error("a page is not there", "path", req.URL.Path, "cause", err.Error())
+			s.log.Error("a page is not there", "page", r.pattern, "cause", err.Error())
 		}
 		s.counts.refused(p.status)
 		v.fault, v.notice = "", ""
@@ -121,13 +123,7 @@ func (s *server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{Request: r, w: w, s: s}
 	v.lang = v.language()
 	if c, err := r.Cookie(flashCookie); err == nil {
-		text, err := url.QueryUnescape(c.Value)
-		kind, text, _ := strings.Cut(text, " ")
-		if err == nil && kind == "fault" {
-			v.fault = text
-		} else if err == nil {
-			v.notice = text
-		}
+		v.notice, v.fault = s.readFlash(c.Value)
 		if r.Method == http.MethodGet {
 			http.SetCookie(w, s.pageCookie(flashCookie, "", -1))
 		}
@@ -159,7 +155,7 @@ func (s *server) admit(r route, v *visit) (err error) {
 		return problem{http.StatusForbidden, ""}
 	}
 	v.Request = v.WithContext(withActor(v.Context(), v.session.who(), s.network(v.Request)))
-	if r.again != "" && !v.session.sure(s.store.now()) {
+	if r.again != "" {
 		if sure, err := v.askAgain(r.again); err != nil || !sure {
 			return err
 		}
@@ -181,37 +177,48 @@ func (v *visit) toSignIn(portal bool) error {
 	return v.to(door)
 }
 
-// askAgain asks for the password before what a form asked for is done. True once it was right.
+// askAgain asks for the password before what a form asked for is done, unless it was given a moment ago.
+// True once it was right.
 func (v *visit) askAgain(act string) (sure bool, err error) {
+	if v.session.sure(v.s.store.now()) {
+		return true, nil
+	}
 	if err := v.form(); err != nil {
 		return false, err
 	}
-	page := web.PasswordAgain{Action: v.URL.Path, Act: act, Code: len(v.session.totp) > 0}
+	page := web.PasswordAgain{Action: v.URL.EscapedPath(), Act: act, Code: len(v.session.totp) > 0}
 	for name, values := range v.PostForm {
 		for _, value := range values {
-			if name != "password" && name != "code" {
+			if name != "again_password" && name != "again_code" {
 				page.Fields = append(page.Fields, web.Field{Name: name, Value: value})
 			}
 		}
 	}
-	slices.SortFunc(page.Fields, func(a, b web.Field) int { return strings.Compare(a.Name, b.Name) })
-	if !v.PostForm.Has("password") {
+	slices.SortStableFunc(page.Fields, func(a, b web.Field) int { return strings.Compare(a.Name, b.Name) })
+	if !v.PostForm.Has("again_password") {
 		return false, v.show(page)
 	}
-	step, why, err := v.proves(&v.session.User, v.PostFormValue("password"), v.PostFormValue("code"))
+	step, why, err := v.proves(&v.session.User, v.PostFormValue("again_password"),
+		v.PostFormValue("again_code"))
 	if err != nil {
 		return false, err
 	}
 	if why != "" {
-		field := map[string]string{"code": "code"}[why]
-		if field == "" {
-			field = "password"
+		field := "again_password"
+		if why == "code" {
+			field = "again_code"
 		}
 		page.Form.Errors = map[string]string{field: why}
 		return false, v.render(http.StatusUnprocessableEntity, page)
 	}
 	token, err := v.s.store.Sure(v.Context(), v.session, step)
-	if err != nil {
+	switch {
+	case errors.Is(err, errCodeTaken):
+		page.Form.Errors = map[string]string{"again_code": "code"}
+		return false, v.render(http.StatusUnprocessableEntity, page)
+	case errors.Is(err, errNotFound): // it was ended meanwhile
+		return false, v.toSignIn(v.session.Partner != "")
+	case err != nil:
 		return false, err
 	}
 	v.signIn(token, v.session.Partner != "")
@@ -239,7 +246,7 @@ func (v *visit) proves(u *User, password, code string) (step int64, why string, 
 			return 0, "code", nil
 		}
 	}
-	v.s.attempts.forget(u.who(), v.s.network(v.Request))
+	v.s.attempts.proved(u.who(), v.s.network(v.Request))
 	return step, "", nil
 }
 
@@ -248,18 +255,16 @@ func (v *visit) form() error {
 	if v.PostForm != nil {
 		return nil
 	}
-	kind, _, _ := mime.ParseMediaType(v.Header.Get("Content-Type"))
-	if kind == "multipart/form-data" {
-		return v.ParseMultipartForm(1 << 20)
+	read := v.ParseForm
+	if kind, _, _ := mime.ParseMediaType(v.Header.Get("Content-Type")); kind == "multipart/form-data" {
+		read = func() error { return v.ParseMultipartForm(1 << 20) }
 	}
-	if err := v.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return err
-		}
-		return problem{http.StatusBadRequest, ""}
+	err := read()
+	var tooLarge *http.MaxBytesError
+	if err == nil || errors.As(err, &tooLarge) {
+		return err
 	}
-	return nil
+	return problem{http.StatusBadRequest, ""}
 }
 
 // frame is what every page shares.
@@ -315,14 +320,37 @@ func (v *visit) to(path string) error {
 // done sends the browser on after something was done; what is said there once is a code of the pages' words,
 // or a sentence.
 func (v *visit) done(path, notice string) error {
-	http.SetCookie(v.w, v.s.pageCookie(flashCookie, url.QueryEscape("notice "+notice), 60))
+	http.SetCookie(v.w, v.s.pageCookie(flashCookie, v.s.flash("notice "+notice), 60))
 	return v.to(path)
 }
 
 // failed is done for what could not be done.
 func (v *visit) failed(path, fault string) error {
-	http.SetCookie(v.w, v.s.pageCookie(flashCookie, url.QueryEscape("fault "+fault), 60))
+	http.SetCookie(v.w, v.s.pageCookie(flashCookie, v.s.flash("fault "+fault), 60))
 	return v.to(path)
+}
+
+// flashKey seals what is said once, so that no other host of the shop's domain can put words into a page. It
+// dies with the process.
+var flashKey = newTOTPSecret()
+
+func (s *server) flash(text string) string {
+	encoded := base64.RawURLEncoding.EncodeToString
+	return encoded(macOf(flashKey, []byte(text))) + "." + encoded([]byte(text))
+}
+
+func (s *server) readFlash(value string) (notice, fault string) {
+	seal, text, _ := strings.Cut(value, ".")
+	mac, err := base64.RawURLEncoding.DecodeString(seal)
+	said, err2 := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || err2 != nil || !hmac.Equal(mac, macOf(flashKey, said)) {
+		return "", ""
+	}
+	kind, words, _ := strings.Cut(string(said), " ")
+	if kind == "fault" {
+		return "", words
+	}
+	return words, ""
 }
 
 // base is the path of public_url, "" mostly.

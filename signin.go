@@ -67,6 +67,10 @@ func (s *server) handleSignIn(v *visit) error {
 	}
 	email := strings.TrimSpace(v.PostFormValue("email"))
 	page.Form = web.Form{Values: map[string]string{"email": email}, Errors: map[string]string{}}
+	if len(email) > mostEmailText {
+		page.Form.Values["email"], page.Form.Errors["email"] = "", "email"
+		return v.render(http.StatusUnprocessableEntity, page)
+	}
 	if wait := s.attempts.next(s.store.now(), email, s.network(v.Request)); wait > 0 {
 		page.Form.Errors["password"] = "often"
 		return v.render(http.StatusTooManyRequests, page)
@@ -96,7 +100,11 @@ func (s *server) handleSignIn(v *visit) error {
 // letIn starts a session for whoever knew the password.
 func (s *server) letIn(v *visit, u *User, page web.SignIn) error {
 	waits := len(u.totp) > 0
-	token, err := s.store.SignIn(withActor(v.Context(), u.who(), s.network(v.Request)), u.ID, waits)
+	token, err := s.store.SignIn(withActor(v.Context(), u.who(), s.network(v.Request)), u, waits)
+	if errors.Is(err, errNotFound) { // the password was changed meanwhile
+		page.Form.Errors["password"] = "wrong"
+		return v.render(http.StatusUnprocessableEntity, page)
+	}
 	if err != nil {
 		return err
 	}
@@ -106,7 +114,7 @@ func (s *server) letIn(v *visit, u *User, page web.SignIn) error {
 		page.Form = web.Form{}
 		return v.show(page)
 	}
-	s.attempts.forget(u.Email, s.network(v.Request))
+	s.attempts.proved(u.Email, s.network(v.Request))
 	return v.to(firstText(page.Next, home(page.Portal)))
 }
 
@@ -137,15 +145,17 @@ func (s *server) takeCode(v *visit, page web.SignIn) error {
 		return v.render(http.StatusUnprocessableEntity, page)
 	}
 	token, err := s.store.CodeRight(withActor(v.Context(), old.who(), s.network(v.Request)), old, step)
-	if errors.Is(err, errCodeTaken) {
+	switch {
+	case errors.Is(err, errCodeTaken):
 		page.Form.Errors = map[string]string{"code": "code"}
 		return v.render(http.StatusUnprocessableEntity, page)
-	}
-	if err != nil {
+	case errors.Is(err, errNotFound):
+		return v.toSignIn(page.Portal)
+	case err != nil:
 		return err
 	}
-	s.attempts.forget(old.Email, s.network(v.Request))
-	s.attempts.forget(old.who()+" code", s.network(v.Request))
+	s.attempts.proved(old.Email, s.network(v.Request))
+	s.attempts.proved(old.who()+" code", s.network(v.Request))
 	v.signIn(token, page.Portal)
 	return v.to(firstText(page.Next, home(page.Portal)))
 }
@@ -245,9 +255,6 @@ func (s *server) showAccount(v *visit, status int, secret string, form web.Form)
 		return err
 	}
 	page := web.Account{Email: v.session.Email, TOTP: len(v.session.totp) > 0, Sessions: n, Form: form}
-	if secret == "" && v.URL.Query().Get("totp") == "new" && !page.TOTP {
-		secret = totpText.EncodeToString(newTOTPSecret())
-	}
 	if raw, err := totpText.DecodeString(secret); err == nil && len(raw) == totpSecret {
 		page.Secret, page.URI = secret, totpURI(s.config.Links.Landing.Hostname(), v.session.Email, raw)
 	}
@@ -262,6 +269,11 @@ func (s *server) handleAccount(v *visit) error {
 	switch v.PostFormValue("what") {
 	case "password":
 		return s.changePassword(v, here)
+	case "totp-new":
+		if sure, err := v.askAgain("codes"); err != nil || !sure {
+			return err
+		}
+		return s.showAccount(v, http.StatusOK, totpText.EncodeToString(newTOTPSecret()), web.Form{})
 	case "totp-on":
 		return s.turnCodesOn(v, here)
 	case "totp-off":
@@ -312,6 +324,9 @@ func (s *server) turnCodesOn(v *visit, here string) error {
 	secret, err := totpText.DecodeString(text)
 	if err != nil || len(secret) != totpSecret || len(v.session.totp) > 0 {
 		return problem{http.StatusBadRequest, ""}
+	}
+	if !v.session.sure(s.store.now()) {
+		return v.failed(here, "late")
 	}
 	step := totpStep(secret, v.PostFormValue("code"), s.store.now(), 0)
 	if step == 0 {

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -328,10 +329,11 @@ func (t *tx) changeUser(u *User, role string, disabled bool) error {
 }
 
 // SignIn starts a session for somebody whose password was right; waits: their code is still to come.
-func (s *Store) SignIn(ctx context.Context, id int64, waits bool) (token string, err error) {
+// errNotFound when they were disabled, or the password changed, meanwhile.
+func (s *Store) SignIn(ctx context.Context, known *User, waits bool) (token string, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
-		u, err := t.user(q("person"), id)
-		if err != nil || u == nil || !u.Disabled.IsZero() {
+		u, err := t.user(q("person"), known.ID)
+		if err != nil || u == nil || !u.Disabled.IsZero() || u.password != known.password {
 			return firstError(err, errNotFound)
 		}
 		if err := t.exec(q("end-old-sessions"), t.now.UnixMilli()); err != nil {
@@ -378,10 +380,26 @@ func (t *tx) useCode(u *User, step int64) error {
 	return nil
 }
 
-// CodeRight turns a session that waits for a code into one, under a new token.
+// endSession ends a session in favour of another; errNotFound when it was ended meanwhile.
+func (t *tx) endSession(old *Session) error {
+	if err := t.exec(q("end-session"), old.hash); err != nil {
+		return err
+	}
+	var n int
+	if err := t.one(q("count-changes"), nil, &n); err != nil || n == 0 {
+		return firstError(err, errNotFound)
+	}
+	return nil
+}
+
+// CodeRight turns a session that waits for a code into one, under a new token. errNotFound when it was ended
+// meanwhile.
 func (s *Store) CodeRight(ctx context.Context, old *Session, step int64) (token string, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
-		if err := errors.Join(t.useCode(&old.User, step), t.exec(q("end-session"), old.hash)); err != nil {
+		if err := t.endSession(old); err != nil {
+			return err
+		}
+		if err := t.useCode(&old.User, step); err != nil {
 			return err
 		}
 		if token, err = t.startSession(&old.User, false, false); err != nil {
@@ -393,9 +411,12 @@ func (s *Store) CodeRight(ctx context.Context, old *Session, step int64) (token 
 }
 
 // Sure notes that the password was given again, and the code (step 0: none is asked), under a new token.
-// The session ends when it would have.
+// The session ends when it would have. errNotFound when it was ended meanwhile.
 func (s *Store) Sure(ctx context.Context, old *Session, step int64) (token string, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
+		if err := t.endSession(old); err != nil {
+			return err
+		}
 		if step > 0 {
 			if err := t.useCode(&old.User, step); err != nil {
 				return err
@@ -403,9 +424,8 @@ func (s *Store) Sure(ctx context.Context, old *Session, step int64) (token strin
 		}
 		token = randomText()
 		now := t.now.UnixMilli()
-		return errors.Join(t.exec(q("end-session"), old.hash),
-			t.exec(q("insert-session"), tokenHash(token), old.ID, old.At.UnixMilli(), now,
-				old.ends.UnixMilli(), now, false))
+		return t.exec(q("insert-session"), tokenHash(token), old.ID, old.At.UnixMilli(), now,
+			old.ends.UnixMilli(), now, false)
 	})
 	return token, err
 }
@@ -438,9 +458,12 @@ func (s *Store) Session(ctx context.Context, token string) (*Session, error) {
 	if now.Sub(found.seen) < seenEvery {
 		return found, nil
 	}
-	return found, s.write(ctx, s.clicks, func(t *tx) error {
+	if err := s.write(ctx, s.clicks, func(t *tx) error {
 		return t.exec(q("see-session"), t.now.UnixMilli(), found.hash)
-	})
+	}); err != nil { // a full disk must not take the pages away just then
+		slog.Warn("that somebody was seen is not noted", "cause", err.Error())
+	}
+	return found, nil
 }
 
 // SignOut ends a session.
@@ -460,7 +483,8 @@ func (s *Store) SignOutElsewhere(ctx context.Context, but *Session) error {
 func (s *Store) SetPassword(ctx context.Context, own *Session, password string) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
 		return errors.Join(t.exec(q("set-password"), password, own.ID),
-			t.exec(q("end-sessions"), own.ID, own.hash), t.act("password-changed", own.who(), ""))
+			t.exec(q("end-sessions"), own.ID, own.hash), t.exec(q("end-links"), own.ID),
+			t.act("password-changed", own.who(), ""))
 	})
 }
 
@@ -526,7 +550,11 @@ func (s *Store) Acts(ctx context.Context, behind int64, who, about string) (list
 		behind = farAway
 	}
 	err = s.read(ctx, func(r rows) error {
-		return r.each(q("acts"), args{behind, who, about, actsAtOnce + 1}, func(scan func(...any) error) error {
+		query := q("acts")
+		if about != "" {
+			query = q("acts-about")
+		}
+		return r.each(query, args{behind, who, about, actsAtOnce + 1}, func(scan func(...any) error) error {
 			var a Act
 			var at int64
 			err := scan(&a.ID, &at, &a.Who, &a.Act, &a.About, &a.Note, &a.Network)

@@ -421,7 +421,8 @@ func scanCandidate(scan func(...any) error) (c Candidate, err error) {
 	return c, err
 }
 
-// Backup writes a consistent copy of the database to a new file, readable by its owner only.
+// Backup writes a consistent copy of the database to a new file, readable by its owner only. Nobody is
+// signed in to it.
 func (s *Store) Backup(ctx context.Context, target string) error {
 	f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -435,8 +436,26 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 		return err
 	}
 	// VACUUM INTO takes an empty file for a new one.
-	if _, err = db.ExecContext(ctx, "VACUUM INTO ?", target); err != nil {
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", target)
+	if err = errors.Join(err, db.Close()); err == nil {
+		err = signNobodyIn(ctx, target)
+	}
+	if err != nil {
 		err = errors.Join(err, os.Remove(target))
+	}
+	return err
+}
+
+// signNobodyIn takes sessions, and links that were not used, out of a copy of the books.
+func signNobodyIn(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", dsn(path))
+	if err != nil {
+		return err
+	}
+	for _, query := range []string{q("void-sessions"), q("void-links")} {
+		if _, err = db.ExecContext(ctx, query); err != nil {
+			break
+		}
 	}
 	return errors.Join(err, db.Close())
 }

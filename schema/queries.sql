@@ -1424,12 +1424,21 @@ INSERT INTO acts (at, who, act, about, note, network)
 VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: acts
--- Newest first, behind the one that the page before ended with. Who and about are '' for all.
+-- Newest first, behind the one that the page before ended with; who is '' for all.
 SELECT id, at, who, act, about, note, network
   FROM acts
  WHERE id < ?1
    AND (?2 = '' OR who = ?2)
-   AND (?3 = '' OR about = ?3)
+   AND ?3 = ''
+ ORDER BY id DESC
+ LIMIT ?4;
+
+-- name: acts-about
+SELECT id, at, who, act, about, note, network
+  FROM acts
+ WHERE about = ?3
+   AND id < ?1
+   AND (?2 = '' OR who = ?2)
  ORDER BY id DESC
  LIMIT ?4;
 

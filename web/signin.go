@@ -31,7 +31,7 @@ type Welcome struct {
 func (p Welcome) Render(w io.Writer, f Frame) error { return render(w, f, "welcome", p) }
 
 // PasswordAgain stands before acts that move money or make keys. What was asked for is sent on to Action
-// with all its Fields as soon as password is right; code as well, for whoever has one.
+// with all its Fields as soon as again_password is right; again_code as well, for whoever has one.
 type PasswordAgain struct {
 	Action string // a path without Base
 	Fields []Field
