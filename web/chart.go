@@ -99,7 +99,7 @@ func (v *vocabulary) bars(days []Day) (template.HTML, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&svg, `<text class="cap" x="0" y="%d">%s</text>`, h.p.top-6, text)
+		fmt.Fprintf(&svg, `<text x="0" y="%d">%s</text>`, h.p.top-6, text)
 	}
 	v.axis(&svg, list, bottom+axisHeight-5)
 	svg.WriteString(`</svg>`)
@@ -147,12 +147,11 @@ func (v *vocabulary) dayOf(b bucket) string {
 func (v *vocabulary) axis(svg *strings.Builder, list []bucket, y int) {
 	step := max(1, (len(list)+3)/4)
 	for i := 0; i < len(list); i += step {
-		x := (float64(i) + 0.5) * 100 / float64(len(list))
-		anchor := "mid"
+		x, class := (float64(i)+0.5)*100/float64(len(list)), ` class="mid"`
 		if i == 0 {
-			x, anchor = 0, "start"
+			x, class = 0, "" // flush with the frame
 		}
-		fmt.Fprintf(svg, `<text class="%s" x="%.2f%%" y="%d">%s</text>`, anchor, x, y, v.dayMonth(list[i].Date))
+		fmt.Fprintf(svg, `<text%s x="%.2f%%" y="%d">%s</text>`, class, x, y, v.dayMonth(list[i].Date))
 	}
 }
 

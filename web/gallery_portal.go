@@ -43,7 +43,7 @@ func portalSamples() []Sample {
 		{Name: "partner-statements/some", Page: PartnerStatements{Rows: galleryStatements(6), Key: galleryStatement().Key}},
 		{Name: "partner-statements/none", Page: PartnerStatements{}}, {Name: "partner-statements/statement", Page: statement},
 		{Name: "details/full", Page: Details{Tax: true, Payee: Payee{Name: "Asha Verma", VPA: "asha@upi", Account: "••••••4417", IFSC: "SBIN0001234"},
-			Form: Form{Values: map[string]string{"ifsc": "SBI"}, Errors: map[string]string{"ifsc": "ifsc", "password": "wrong"}}}},
+			Form: Form{Values: map[string]string{"ifsc": "SBI"}, Errors: map[string]string{"ifsc": "ifsc", "password": "password"}}}},
 		{Name: "details/empty", Page: Details{}},
 	}
 }

@@ -32,6 +32,7 @@ func paymentSamples() []Sample {
 	conflict.Commission = &Commission{Amount: 5000, State: "held", Rate: "10 %", By: "tier", Sales: 9000000, Cap: 5000, Program: 1,
 		Blocks: []Block{{Code: "conflict", Text: "₹1,499.00 and ₹500.00"}, {Code: "unconfirmed"}, {Code: "dispute"}, {Code: "merchant"}}}
 	conflict.Confirmation = Confirmation{State: "waiting", Next: ago(-time.Minute), Trouble: "connection refused"}
+	conflict.Handed = []Handed{{ago(hour), "never", 9, "connection refused"}, {ago(hour), "waits", 0, ""}}
 	conflict.Form = Form{Values: map[string]string{"amount": "1499,5"}, Errors: map[string]string{"amount": "amount", "reason": "needed"}}
 	paid := full
 	paid.Commission = &Commission{Amount: 14990, State: "paid", Rate: "₹50.00", By: "code", Code: "ASHA10", Payout: 17, DueAt: ago(99 * hour), FixedAt: ago(99 * hour)}
