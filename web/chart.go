@@ -81,8 +81,8 @@ func (v *vocabulary) bars(days []Day) (template.HTML, error) {
 		bottom+axisHeight, label)
 	for _, name := range []string{"sales", "income", "refund"} {
 		fmt.Fprintf(&svg, `<pattern id="h-%s" class="%s" width="5" height="5" patternUnits="userSpaceOnUse" `+
-			`patternTransform="rotate(45)"><path d="M0 0v5" stroke="currentColor" stroke-width="4"/></pattern>`,
-			name, name)
+			`patternTransform="rotate(45)"><path d="M0 0v5" stroke="currentColor" stroke-width="4"/>`+
+			`</pattern>`, name, name)
 	}
 	svg.WriteString(`</defs>`)
 	for _, p := range []panel{upper, lower} {
@@ -171,8 +171,9 @@ func spark(amounts []int64) template.HTML {
 			fmt.Fprintf(&path, "M%d %dv-%d", 3*i+1, height, h)
 		}
 	}
+	width := 3 * len(amounts)
 	return template.HTML(fmt.Sprintf(`<svg class="spark" viewBox="0 0 %d %d" width="%d" height="%d" `+
-		`aria-hidden="true"><path d="%s"/></svg>`, 3*len(amounts), height, 3*len(amounts), height, path.String()))
+		`aria-hidden="true"><path d="%s"/></svg>`, width, height, width, height, path.String()))
 }
 
 // share draws a part of the most as a line as long as it is large.

@@ -13,7 +13,8 @@ import (
 func TestContrast(t *testing.T) {
 	text := string(stylesheet)
 	light := colours(text[strings.Index(text, ":root"):strings.Index(text, "@media")])
-	dark := colours(text[strings.Index(text, "prefers-color-scheme: dark"):strings.Index(text, "*, ::before")])
+	dark := colours(text[strings.Index(text, "prefers-color-scheme: dark"):strings.Index(text,
+		"*, ::before")])
 	for name, theme := range map[string]map[string]string{"light": light, "dark": dark} {
 		for _, c := range []struct {
 			front  string
@@ -22,8 +23,10 @@ func TestContrast(t *testing.T) {
 		}{
 			{"text", []string{"bg", "surface", "raised"}, 7}, {"quiet", []string{"bg", "surface"}, 4.5},
 			{"accent", []string{"bg", "surface", "tint"}, 4.5}, {"on-accent", []string{"accent"}, 4.5},
-			{"good", []string{"bg", "surface", "good-tint"}, 4.5}, {"bad", []string{"bg", "surface", "bad-tint"}, 4.5},
-			{"bg", []string{"bad"}, 4.5}, {"sales", []string{"bg"}, 3}, {"income", []string{"bg", "surface"}, 3},
+			{"good", []string{"bg", "surface", "good-tint"}, 4.5}, {"bad", []string{"bg", "surface",
+				"bad-tint"}, 4.5},
+			{"bg", []string{"bad"}, 4.5}, {"sales", []string{"bg"}, 3}, {"income", []string{"bg",
+				"surface"}, 3},
 			{"edge", []string{"bg", "surface"}, 3},
 		} {
 			for _, behind := range c.behind {
@@ -91,7 +94,8 @@ func TestClasses(t *testing.T) {
 		}
 	}
 	for class := range given {
-		if !ruled[class] && !strings.HasPrefix(class, "s-") && !strings.Contains(class, "(") && regexp.MustCompile(`^[a-z-]+$`).MatchString(class) {
+		if !ruled[class] && !strings.HasPrefix(class, "s-") && !strings.Contains(class,
+			"(") && regexp.MustCompile(`^[a-z-]+$`).MatchString(class) {
 			t.Errorf("the class %s has no rule", class)
 		}
 	}

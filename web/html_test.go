@@ -21,7 +21,8 @@ type element struct {
 type document struct{ elements []*element }
 
 var (
-	tagPattern  = regexp.MustCompile(`(?s)^<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[a-zA-Z:_-]+(?:="[^"<>]*")?)*)\s*(/?)>`)
+	tagPattern = regexp.MustCompile(`^<(/?)([a-zA-Z][a-zA-Z0-9]*)` +
+		`((?:\s+[a-zA-Z:_-]+(?:="[^"<>]*")?)*)\s*(/?)>`)
 	attrPattern = regexp.MustCompile(`([a-zA-Z:_-]+)(?:="([^"]*)")?`)
 	void        = []string{"meta", "link", "input", "br", "img"}
 )
@@ -122,7 +123,8 @@ func (d *document) checkField(t *testing.T, e *element, labels map[string]bool, 
 	if !labels[e.attrs["id"]] && !inner && e.attrs["aria-label"] == "" {
 		t.Errorf("<%s name=%q> has no label", e.name, e.attrs["name"])
 	}
-	if e.name == "input" && slices.Contains([]string{"", "text", "email", "password", "tel", "search"}, e.attrs["type"]) &&
+	if e.name == "input" && slices.Contains([]string{"", "text", "email", "password", "tel", "search"},
+		e.attrs["type"]) &&
 		e.attrs["autocomplete"] == "" {
 		t.Errorf("<input name=%q> doesn't say what to complete", e.attrs["name"])
 	}
@@ -141,7 +143,8 @@ func (d *document) checkActive(t *testing.T, e *element) {
 	}
 	for _, name := range []string{"href", "action", "src", "data-live", "data-events"} {
 		value, is := e.attrs[name]
-		lawful := strings.HasPrefix(value, "/shop/") || strings.HasPrefix(value, "#") || value == "data:," ||
+		lawful := strings.HasPrefix(value, "/shop/") || strings.HasPrefix(value,
+			"#") || value == "data:," ||
 			strings.HasPrefix(value, "upi://pay?") || strings.HasPrefix(value, "https://wa.me/?text=") ||
 			value == "https://go.chai.example/join"
 		if is && !lawful {

@@ -64,7 +64,8 @@ func TestHostileTextsStayTexts(t *testing.T) {
 				t.Errorf("<%s> is in no template", e.name)
 			}
 			for name, value := range e.attrs {
-				if (name == "href" || name == "action" || name == "src") && strings.HasPrefix(strings.ToLower(value), "javascript:") {
+				leads := name == "href" || name == "action" || name == "src"
+				if leads && strings.HasPrefix(strings.ToLower(value), "javascript:") {
 					t.Errorf("<%s %s=%q>", e.name, name, value)
 				}
 			}
@@ -135,7 +136,8 @@ func TestRender(t *testing.T) {
 		t.Error("not in English, or not whole")
 	}
 	text.Reset()
-	if err := (Needs{What: "no such thing"}).Render(&text, Frame{Lang: "en", Role: "owner"}); err == nil || text.Len() > 0 {
+	if err := (Needs{What: "no such thing"}).Render(&text, Frame{Lang: "en",
+		Role: "owner"}); err == nil || text.Len() > 0 {
 		t.Errorf("a list of nothing known: %v, %d bytes", err, text.Len())
 	}
 }
@@ -145,7 +147,8 @@ func TestLanguageLinks(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{"/admin/payments?state=held&lang=en", "/admin/payments?lang=hi&state=held"},
 		{"//evil.example/x", "/evil.example/x?lang=hi"}, {`/\evil.example`, "/evil.example?lang=hi"},
-		{"https://evil.example/", "/https://evil.example/?lang=hi"}, {"", "/?lang=hi"}, {"/x?%zz", "/x?lang=hi"},
+		{"https://evil.example/", "/https://evil.example/?lang=hi"}, {"", "/?lang=hi"}, {"/x?%zz",
+			"/x?lang=hi"},
 	} {
 		if got := inLanguage(c.path, "hi"); got != c.want {
 			t.Errorf("%q: %q, want %q", c.path, got, c.want)
@@ -170,7 +173,8 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for _, pattern := range []string{"/admin/{}", "/admin"} {
-		if _, err := address("", pattern, []any{"x", "y"}[:len(pattern)%3]...); err == nil && pattern == "/admin/{}" {
+		if _, err := address("", pattern, []any{"x",
+			"y"}[:len(pattern)%3]...); err == nil && pattern == "/admin/{}" {
 			t.Errorf("%s: a hole is left", pattern)
 		}
 	}
@@ -222,7 +226,8 @@ func TestGalleryHandler(t *testing.T) {
 	server := httptest.NewServer(GalleryHandler())
 	defer server.Close()
 	for path, want := range map[string]string{
-		"/": "overview/full", "/gallery/overview/full?lang=hi": `<html lang="hi">`, "/gallery/payment/held": "ASHA10",
+		"/": "overview/full", "/gallery/overview/full?lang=hi": `<html lang="hi">`,
+		"/gallery/payment/held":              "ASHA10",
 		"/gallery/overview/full?block=needs": `<section id="needs"`,
 	} {
 		answer, err := http.Get(server.URL + path)
@@ -275,7 +280,8 @@ func TestWords(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	// The same in both: names, and what India writes in Latin letters.
-	same := []string{"lang.en", "lang.hi", "payout.utr", "payee.ifsc", "payee.pan", "payee.gstin", "fact.sqlite", "fact.go",
+	same := []string{"lang.en", "lang.hi", "payout.utr", "payee.ifsc", "payee.pan", "payee.gstin",
+		"fact.sqlite", "fact.go",
 		"mode.UPI", "mode.EMI", "mode.PAYTM_DIGITAL_CREDIT", "payee.vpa"}
 	for key, en := range english {
 		hi, ok := hindi[key]
@@ -327,7 +333,8 @@ func unusedWords(t *testing.T, keys []string) (unused []string) {
 		}
 	}
 	byCode := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?:code|printf) "([a-z_]+)(?:\.%s)?"`).FindAllStringSubmatch(text.String(), -1) {
+	lookup := regexp.MustCompile(`(?:code|printf) "([a-z_]+)(?:\.%s)?"`)
+	for _, m := range lookup.FindAllStringSubmatch(text.String(), -1) {
 		byCode[m[1]] = true
 	}
 	for _, key := range keys {
@@ -343,7 +350,8 @@ func unusedWords(t *testing.T, keys []string) (unused []string) {
 }
 
 func TestWordsAreFilled(t *testing.T) {
-	v, err := readVocabulary("en", "[a]\nplain = \"<b> {x} & {x}\"\ncount = { one = \"{n} day\", other = \"{n} days\" }\n")
+	v, err := readVocabulary("en",
+		"[a]\nplain = \"<b> {x} & {x}\"\ncount = { one = \"{n} day\", other = \"{n} days\" }\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +361,8 @@ func TestWordsAreFilled(t *testing.T) {
 		want  string
 	}{
 		{"a.plain", []any{"x", `"{n}"`, "n", 2}, "&lt;b&gt; &#34;{n}&#34; &amp; &#34;{n}&#34;"},
-		{"a.count", []any{"n", 1}, "1 day"}, {"a.count", []any{"n", int64(123456)}, "1,23,456 days"}, {"a.count", []any{"n", 0}, "0 days"},
+		{"a.count", []any{"n", 1}, "1 day"}, {"a.count", []any{"n", int64(123456)}, "1,23,456 days"},
+		{"a.count", []any{"n", 0}, "0 days"},
 	} {
 		got, err := v.say(c.key, c.holes...)
 		if err != nil || string(got) != c.want {
@@ -370,7 +379,8 @@ func TestWordsAreFilled(t *testing.T) {
 	if got, _ := v.code("a", "<unknown>"); got != "&lt;unknown&gt;" {
 		t.Errorf("a code without a word: %q", got)
 	}
-	for _, bad := range []string{"[a]\nx = 1\n", "[a]\nx = { one = \"\", other = \"y\" }\n", "[a]\nx = { one = \"x\", other = \"y\", more = \"z\" }\n"} {
+	for _, bad := range []string{"[a]\nx = 1\n", "[a]\nx = { one = \"\", other = \"y\" }\n",
+		"[a]\nx = { one = \"x\", other = \"y\", more = \"z\" }\n"} {
 		if _, err := readVocabulary("en", bad); err == nil {
 			t.Errorf("%q: taken", bad)
 		}
@@ -380,25 +390,29 @@ func TestWordsAreFilled(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	v := vocabularies()["en"]
 	for paise, want := range map[int64]string{
-		0: "₹0.00", -5: "−₹0.05", 99999: "₹999.99", 12345600: "₹1,23,456.00", 4_12_00_00_000_00: "₹4,12,00,00,000.00",
+		0: "₹0.00", -5: "−₹0.05", 99999: "₹999.99", 12345600: "₹1,23,456.00",
+		4_12_00_00_000_00: "₹4,12,00,00,000.00",
 	} {
 		if got := Rupees(paise); got != want {
 			t.Errorf("%d: %s, want %s", paise, got, want)
 		}
 	}
 	for paise, want := range map[int64]string{
-		99_999_99: "₹99,999.99", 1_84_250_00: "₹1.84 L", 99_99_999_99: "₹100.00 L", 2_30_00_000_00: "₹2.30 Cr",
-		-1_84_250_00: "−₹1.84 L", 1_00_000_00: "₹1.00 L",
+		99_999_99: "₹99,999.99", 1_84_250_00: "₹1.84 L", 99_99_999_99: "₹100.00 L",
+		2_30_00_000_00: "₹2.30 Cr",
+		-1_84_250_00:   "−₹1.84 L", 1_00_000_00: "₹1.00 L",
 	} {
 		got, err := v.short(paise)
-		if err != nil || !strings.Contains(string(got), want) || !strings.Contains(string(got), Rupees(paise)) {
+		if err != nil || !strings.Contains(string(got), want) || !strings.Contains(string(got),
+			Rupees(paise)) {
 			t.Errorf("%d: %s, %v, want %s", paise, got, err, want)
 		}
 	}
 	for _, c := range []struct {
 		now, before int64
 		want        string
-	}{{100, 0, "new"}, {0, 0, "same"}, {150, 100, "+50.0 %"}, {50, 100, "−50.0 %"}, {900, 100, "+800 %"}, {-5, 100, "−105 %"}} {
+	}{{100, 0, "new"}, {0, 0, "same"}, {150, 100, "+50.0 %"}, {50, 100, "−50.0 %"}, {900, 100,
+		"+800 %"}, {-5, 100, "−105 %"}} {
 		if got, err := v.change(c.now, c.before); err != nil || !strings.Contains(string(got), c.want) {
 			t.Errorf("%d after %d: %s, %v, want %s", c.now, c.before, got, err, c.want)
 		}
@@ -418,15 +432,19 @@ func TestTimes(t *testing.T) {
 	v, h := vocabularies()["en"], vocabularies()["hi"]
 	at := time.Date(2026, 11, 22, 8, 35, 12, 0, time.UTC)
 	for want, got := range map[string]string{
-		`<time datetime="2026-11-22T08:35:12Z" title="2026-11-22 08:35:12 UTC">22 Nov 2026, 14:05 IST</time>`: string(v.at(at)),
-		`>22 Nov 2026, 14:05:12 IST<`: string(v.clock(at)), `>22 नव॰ 2026<`: string(h.day(at)), `>14:05<`: string(v.when(at, at.Add(time.Hour))),
-		`>22 Nov, 14:05<`: string(v.when(at, at.AddDate(0, 0, 3))), `>22 Nov 2026<`: string(v.when(at, at.AddDate(1, 0, 0))), "–": string(v.day(time.Time{})),
+		`<time datetime="2026-11-22T08:35:12Z" title="2026-11-22 08:35:12 UTC">22 Nov 2026, ` +
+			`14:05 IST</time>`: string(v.at(at)),
+		`>22 Nov 2026, 14:05:12 IST<`: string(v.clock(at)), `>22 नव॰ 2026<`: string(h.day(at)),
+		`>14:05<`:         string(v.when(at, at.Add(time.Hour))),
+		`>22 Nov, 14:05<`: string(v.when(at, at.AddDate(0, 0, 3))), `>22 Nov 2026<`: string(v.when(at,
+			at.AddDate(1, 0, 0))), "–": string(v.day(time.Time{})),
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{49 * time.Hour: "2 days", time.Hour: "1 hour", 90 * time.Second: "1 minute", -time.Hour: "0 seconds"} {
+	for d, want := range map[time.Duration]string{49 * time.Hour: "2 days", time.Hour: "1 hour",
+		90 * time.Second: "1 minute", -time.Hour: "0 seconds"} {
 		if got, err := v.span(d); err != nil || string(got) != want {
 			t.Errorf("%v: %s, %v, want %s", d, got, err, want)
 		}
@@ -436,6 +454,7 @@ func TestTimes(t *testing.T) {
 // A chart shows what there is: zero lines, no bar out of its frame, today hatched, few bars for many days.
 func TestCharts(t *testing.T) {
 	v := vocabularies()["en"]
+	bar := regexp.MustCompile(`y="(-?\d+)" height="(-?\d+)"`)
 	for _, n := range []int{1, 7, 30, 62, 63, 400, 2000} {
 		svg, err := v.bars(galleryDays(n))
 		if err != nil {
@@ -448,7 +467,7 @@ func TestCharts(t *testing.T) {
 		if !strings.Contains(string(svg), `class="sales part"`) {
 			t.Errorf("%d days: today looks whole", n)
 		}
-		for _, m := range regexp.MustCompile(`y="(-?\d+)" height="(-?\d+)"`).FindAllStringSubmatch(string(svg), -1) {
+		for _, m := range bar.FindAllStringSubmatch(string(svg), -1) {
 			var y, height int
 			fmt.Sscan(m[1], &y)
 			fmt.Sscan(m[2], &height)
@@ -460,7 +479,8 @@ func TestCharts(t *testing.T) {
 	if svg, err := v.bars(nil); err != nil || strings.Contains(string(svg), "<g>") {
 		t.Errorf("no day: %v", err)
 	}
-	if spark(nil) != "" || spark([]int64{0, -3}) != "" || !strings.Contains(string(spark([]int64{1, 2})), "M1 24v-12M4 24v-24") {
+	if spark(nil) != "" || spark([]int64{0, -3}) != "" || !strings.Contains(string(spark([]int64{1,
+		2})), "M1 24v-12M4 24v-24") {
 		t.Errorf("a line of bars: %s", spark([]int64{1, 2}))
 	}
 	if share(1, 4) == share(1, 2) || share(1, 0) == "" {
@@ -470,7 +490,8 @@ func TestCharts(t *testing.T) {
 
 func TestQR(t *testing.T) {
 	svg, err := QRSVG("https://go.chai.example/r/ASHA")
-	if err != nil || !strings.HasPrefix(string(svg), `<svg xmlns="http://www.w3.org/2000/svg"`) || len(svg) > 6000 {
+	if err != nil || !strings.HasPrefix(string(svg),
+		`<svg xmlns="http://www.w3.org/2000/svg"`) || len(svg) > 6000 {
 		t.Errorf("%v: %d bytes", err, len(svg))
 	}
 	png, err := QRPNG("https://go.chai.example/r/ASHA")
