@@ -36,6 +36,7 @@ var carried = []struct {
 	{chainedTable{"acts", "id at who act about note network"}, ""},
 	{chainedTable{"deliveries", "notification times last_at"}, ""},
 	{chainedTable{"polls", "txn next_at tries error"}, ""},
+	{chainedTable{"given_up", "txn"}, ""},
 	{chainedTable{"reconciliations",
 		"id at from_at to_at source listed missing mismatched unrefunded unlisted error"}, ""},
 	// What the shop has taken: a repeat of it is not to be handed on again.

@@ -33,6 +33,7 @@ type Story struct {
 	Sales      int64           // which reached the tier that prices it; 0 where none does
 	Own        string          // the promo code whose own rate prices it, "" for none
 	Cap        int64           // what the program's cap leaves of it; 0 where that does not touch it
+	OfPartner  bool            // the partner's own rate prices it
 }
 
 // Entry is one ledger transfer.
@@ -126,6 +127,8 @@ func (r rows) story(s *Story, txnID string) error {
 	}
 	if own := terms.ownRate(s.Txn.Value, s.Txn.PaidAt); own != (Rate{}) && own == c.Rate {
 		s.Own = s.Txn.Value
+	} else if p := terms.partnerAt(c.Partner, s.Txn.PaidAt); p.Rate != (Rate{}) && p.Rate == c.Rate {
+		s.OfPartner = true
 	} else if tier := program.tier(s.Facts.Sales); tier == c.Rate && tier != (Rate{}) {
 		s.Sales = s.Facts.Sales
 	}

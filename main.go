@@ -661,6 +661,7 @@ func serveOn(
 	mirror *replica.Supervisor, log *slog.Logger,
 ) error {
 	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts(),
+		hub: newHub(), settings: configurationText(config.Path), began: store.now(),
 		attempts: newAttempts()}
 	s.refused = newRefusedRing(store.path, config.Privacy.Keys, log)
 	if config.Paytm.ForwardRefused {
@@ -679,6 +680,7 @@ func serveOn(
 	background.Go(func() { c.run(asking) })
 	background.Go(func() { watch.watch(asking) })
 	background.Go(func() { s.refused.run(asking) })
+	background.Go(func() { s.hub.run(asking, store.booked) })
 	background.Go(func() { forgetDaily(asking, store, config.Privacy.KeepBodies, log) })
 	if config.Paytm.Forward != nil {
 		background.Go(func() { newForwarder(s).run(asking) })
@@ -690,6 +692,7 @@ func serveOn(
 	defer func() { stopAsking(); background.Wait() }()
 
 	web := s.httpServer()
+	web.RegisterOnShutdown(s.hub.close) // their streams would never end by themselves
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	log.Info("serving", "listen", listener.Addr().String(), "public_url", config.URLFor(),

@@ -12,9 +12,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -286,4 +288,47 @@ func eachRefused(database string, now time.Time, each func(Refused) error) error
 		}
 	}
 	return nil
+}
+
+// refusedTail is how much of the end of a file is read for a page.
+const refusedTail = 256 << 10
+
+// lastRefused are the messages refused last, the newest first, n at most: as many as stand at the ends of the
+// files.
+func lastRefused(database string, now time.Time, n int) (list []Refused, err error) {
+	path := refusedPath(database)
+	for _, file := range []string{path, path + ".old"} {
+		text, err := tailOf(file, refusedTail)
+		if err != nil {
+			return nil, err
+		}
+		lines := bytes.Split(text, []byte("\n"))
+		for _, line := range slices.Backward(lines) {
+			var m Refused
+			if json.Unmarshal(line, &m) != nil || now.Sub(m.At) > refusedKept {
+				continue
+			}
+			if list = append(list, m); len(list) == n {
+				return list, nil
+			}
+		}
+	}
+	return list, nil
+}
+
+// tailOf is the end of a file, nothing when there is none.
+func tailOf(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-most), most))
 }

@@ -24,6 +24,7 @@ type liveShop struct {
 	url    string
 	key    string
 	client *http.Client
+	stop   context.CancelFunc // tells the service to stop
 }
 
 func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
@@ -53,6 +54,7 @@ func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
 	s.Store.keys = config.Privacy.Keys
 	s.setClock(time.Now)
 	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
 	ended := make(chan error, 1)
 	go func() {
 		ended <- serveOn(ctx, listener, config, s.Store, nil, slog.New(slog.DiscardHandler))

@@ -275,6 +275,9 @@ func (v *visit) frame() web.Frame {
 	}
 	if v.session != nil && !v.session.Waits {
 		f.Who, f.Role = v.session.Email, v.session.Role
+		if v.session.Partner == "" {
+			f.Needs = v.s.badge.count(v.Context(), v.s)
+		}
 	}
 	return f
 }

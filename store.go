@@ -75,6 +75,7 @@ type Store struct {
 	broken   chan struct{} // closed when the disk refused a sync: nothing is acknowledged after
 	wake     chan struct{} // told after a COMMIT when a transaction waits for the API's word
 	handOn   chan struct{} // told after a COMMIT when a message waits for the shop
+	booked   chan struct{} // told after a COMMIT that booked something
 }
 
 // job is one caller's work and the channel on which its fate is told.
@@ -119,6 +120,7 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 		broken: make(chan struct{}),
 		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
+		booked: make(chan struct{}, 1),
 	}
 	var err error
 	if s.readers, err = openReaders(dsn(path, "query_only(1)"), 4); err != nil {
@@ -300,6 +302,7 @@ func (w *writer) commit(batch []*job) {
 	if err == nil {
 		tell(w.store.wake, w.asks)
 		tell(w.store.handOn, w.hands)
+		tell(w.store.booked, true)
 	}
 	w.asks, w.hands = false, false
 }

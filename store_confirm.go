@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -158,6 +159,11 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		}
 		if !ok {
 			next, ok = askKnown(p.TxnID, txn.FirstAt, t.now, answers)
+		}
+		if !ok && position.Confirmation == waiting {
+			if err := errors.Join(t.exec(q("tidy-given-up")), t.exec(q("give-up"), txn.ID)); err != nil {
+				return err
+			}
 		}
 		if final && position.Confirmation != waiting || !ok {
 			return t.exec(q("answered"), txn.ID, p.next)

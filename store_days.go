@@ -17,7 +17,9 @@ const (
 )
 
 // dayOf is the day in India on which a time falls, counted from 1970-01-01 there.
-func dayOf(t time.Time) int64 { return (t.UnixMilli() + indiaAhead) / dayLength }
+func dayOf(t time.Time) int64 { return dayOfMillis(t.UnixMilli()) }
+
+func dayOfMillis(at int64) int64 { return (at + indiaAhead) / dayLength }
 
 // startOf is when a day began.
 func startOf(day int64) time.Time { return time.UnixMilli(day*dayLength - indiaAhead).UTC() }

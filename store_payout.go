@@ -137,14 +137,10 @@ func (t *tx) approved(left *[]LeftOut) ([]Payable, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case why != "":
+		if why != "" {
 			why += fmt.Sprintf("; hissa statement draft -partner %s makes a new statement", s.Partner)
-		case to.Account == "" || to.IFSC == "":
-			why = fmt.Sprintf("no bank account: hissa partner set %s -account … -ifsc …, or hissa payout qr %d",
-				s.Partner, s.ID)
-		case bankText(to.Name) == "":
-			why = fmt.Sprintf("no name in letters that a bank takes: hissa partner set %s -name …", s.Partner)
+		} else {
+			why = noFileFor(s, to)
 		}
 		if why != "" {
 			*left = append(*left, LeftOut{s, why})
@@ -153,6 +149,18 @@ func (t *tx) approved(left *[]LeftOut) ([]Payable, error) {
 		ready = append(ready, Payable{s, to})
 	}
 	return ready, nil
+}
+
+// noFileFor says why a payout can't go into the bank's file, "" when it can.
+func noFileFor(s *Statement, to Contact) string {
+	switch {
+	case to.Account == "" || to.IFSC == "":
+		return fmt.Sprintf("no bank account: hissa partner set %s -account … -ifsc …, or hissa payout qr %d",
+			s.Partner, s.ID)
+	case bankText(to.Name) == "":
+		return fmt.Sprintf("no name in letters that a bank takes: hissa partner set %s -name …", s.Partner)
+	}
+	return ""
 }
 
 // PayoutFile returns a file as it was made for the bank; errNotFound when there is none of this number.

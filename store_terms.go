@@ -198,6 +198,7 @@ type PartnerChange struct {
 	GSTIN      *string
 	Rate       *Rate
 	State      string // "" leaves it
+	Reason     string // for the log of acts
 	Promos     []string
 	References []string
 	PromoRates map[string]Rate // of promo codes with a rate of their own; zero takes it away
@@ -316,6 +317,9 @@ func (t *tx) actOnPartner(c PartnerChange, p Partner, state string, isNew bool) 
 		if personal.value != nil {
 			what = append(what, personal.name)
 		}
+	}
+	if c.Reason != "" {
+		what = append(what, c.Reason)
 	}
 	act := "partner-changed"
 	switch {

@@ -55,6 +55,11 @@ type server struct {
 	bursts   *bursts   // of clicks
 	attempts *attempts // to sign in
 
+	hub      *hub      // of those who look on
+	badge    badge     // beside their navigation
+	settings string    // what the configuration's file said when the service began
+	began    time.Time // when that was
+
 	refused *refusedRing // nil: nothing that was refused is kept
 }
 
@@ -142,6 +147,7 @@ func (c *Config) receive(
 	m = e.Classify()
 	identity := e.Identity()
 	n := notification(m, identity[:])
+	n.Bank = e.BankReference()
 	if c.Paytm.Forward != nil {
 		result, err = store.ReceiveAndForward(ctx, n, m.SubscriptionID, w)
 	} else {

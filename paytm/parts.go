@@ -54,3 +54,9 @@ func word(text string) string {
 	}
 	return text
 }
+
+var nameBank = names{"BANKTXNID", "bankTxnId", "RRN", "rrn"}
+
+// BankReference is by what the bank knows the payment, and the customer finds it in their own app: for UPI
+// the RRN. "" when the message has none, or none that could be one.
+func (e *Envelope) BankReference() string { return word(nameBank.value(e)) }

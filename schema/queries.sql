@@ -184,8 +184,8 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = ?);
 
 -- name: insert-body
-INSERT INTO bodies (notification, salt, body, packing, key)
-VALUES (?, ?, ?, ?, ?);
+INSERT INTO bodies (notification, salt, body, packing, key, bank)
+VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: count-delivery
 -- A message that came once has no row.
@@ -1503,3 +1503,429 @@ SELECT id, at, who, act, about, note, network
    AND (?2 = '' OR who = ?2)
  ORDER BY id DESC
  LIMIT ?4;
+
+-- Pages. Each query stops after so many rows, or reads only what a partial index holds. The lists of
+-- payments select all the same columns.
+
+-- name: give-up
+INSERT INTO given_up (txn)
+VALUES (?)
+    ON CONFLICT DO NOTHING;
+
+-- name: tidy-given-up
+-- What was settled since.
+DELETE FROM given_up
+ WHERE EXISTS (SELECT 1 FROM transactions t WHERE t.id = given_up.txn AND t.confirmation <> 'waiting');
+
+-- name: page-payments
+-- Between two places in the order of payment. Each filter is off when its argument is empty, or below nothing.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE paid_at >= ?1
+   AND paid_at <= ?2
+   AND (paid_at < ?2 OR id < ?3)
+   AND (?4 = '' OR partner = ?4)
+   AND (?5 < 0 OR amount = ?5)
+   AND CASE ?6
+       WHEN '' THEN 1
+       WHEN 'pending' THEN status = 'pending'
+       WHEN 'failed' THEN status = 'failed'
+       WHEN 'refunded' THEN refunded > 0
+       WHEN 'nobody' THEN commission IS NULL AND status = 'success'
+       WHEN 'reversed' THEN commission IS NOT NULL AND void
+       WHEN 'paid' THEN commission IS NOT NULL AND NOT void AND payout <> 0
+       WHEN 'held' THEN commission IS NOT NULL AND NOT void AND payout = 0 AND (due_at > ?7 OR blocks <> '')
+       WHEN 'due' THEN commission IS NOT NULL AND NOT void AND payout = 0 AND due_at <= ?7 AND blocks = ''
+       END
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?8;
+
+-- name: page-stretch
+-- How many of the next so many payments there are before a place, and when the last of them was paid.
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE paid_at >= ?1
+           AND paid_at <= ?2
+           AND (paid_at < ?2 OR id < ?3)
+         ORDER BY paid_at DESC, id DESC
+         LIMIT ?4);
+
+-- name: page-day-before
+-- The newest day, of those from one to another, on which a partner had anything.
+WITH RECURSIVE back (day) AS (SELECT ?2 UNION ALL SELECT day - 1 FROM back WHERE day > ?3)
+SELECT back.day
+  FROM back
+ CROSS JOIN days d ON d.day = back.day AND d.partner = ?1
+ WHERE ?2 >= ?3
+ LIMIT 1;
+
+-- name: page-first-and-last-day
+-- Two questions, because SQLite answers each of them from one end of the table.
+SELECT coalesce((SELECT min(day) FROM days), 0), coalesce((SELECT max(day) FROM days), 0);
+
+-- name: page-payment
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id = ?;
+
+-- name: page-txnids-like
+-- Those that begin so, the newest first: Paytm's begin with the date.
+SELECT txn_id
+  FROM transactions
+ WHERE gateway = 'paytm'
+   AND mid = (SELECT value FROM settings WHERE name = 'mid')
+   AND txn_id >= ?1
+   AND txn_id < ?1 || char(1114111)
+ ORDER BY txn_id DESC
+ LIMIT ?2;
+
+-- name: page-txnids-of-orders-like
+-- Of messages about orders that begin so.
+SELECT txn_id
+  FROM notifications
+ WHERE kind = 'payment'
+   AND order_id >= ?1
+   AND order_id < ?1 || char(1114111)
+ ORDER BY order_id
+ LIMIT ?2;
+
+-- name: page-txnids-of-longer-orders
+-- Of orders with a timestamp behind them.
+SELECT txn_id
+  FROM notifications
+ WHERE kind = 'payment'
+   AND order_id > ?1 || '_'
+   AND order_id < ?1 || '`'
+   AND length(order_id) = length(?1) + 15
+ ORDER BY order_id
+ LIMIT ?2;
+
+-- name: page-txnids-of-bank
+-- One look-up a day, back from the newest.
+WITH RECURSIVE back (day) AS (SELECT ?2 UNION ALL SELECT day - 1 FROM back WHERE day > ?3)
+SELECT n.txn_id
+  FROM back
+ CROSS JOIN bodies b ON b.bank = (back.day << 40) + ?1 AND b.bank <> 0
+ CROSS JOIN notifications n ON n.seq = b.notification
+ WHERE n.txn_id <> ''
+ LIMIT ?4;
+
+-- name: needs-conflicts
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE conflict <> ''
+   AND paid_at <= ?1
+   AND (paid_at < ?1 OR id < ?2)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?3;
+
+-- name: count-conflicts
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE conflict <> ''
+         ORDER BY paid_at
+         LIMIT ?);
+
+-- name: needs-blocked
+-- Conflicts have a list of their own.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE blocks <> ''
+   AND blocks <> 'unconfirmed'
+   AND void = 0
+   AND payout = 0
+   AND conflict = ''
+   AND instr(blocks, ?1) > 0
+   AND paid_at <= ?2
+   AND (paid_at < ?2 OR id < ?3)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?4;
+
+-- name: count-blocked
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE blocks <> ''
+           AND blocks <> 'unconfirmed'
+           AND void = 0
+           AND payout = 0
+           AND conflict = ''
+           AND instr(blocks, ?1) > 0
+         ORDER BY paid_at
+         LIMIT ?2);
+
+-- name: needs-expired
+-- What the API does not know for long: given up, or still to be asked about. Of the latter the oldest so many
+-- are looked at.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE id IN (SELECT txn
+                FROM given_up
+               UNION ALL
+              SELECT txn
+                FROM (SELECT txn FROM polls ORDER BY txn LIMIT ?4))
+   AND confirmation = 'waiting'
+   AND first_at <= ?1
+   AND paid_at <= ?2
+   AND (paid_at < ?2 OR id < ?3)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?5;
+
+-- name: count-expired
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE id IN (SELECT txn
+                        FROM given_up
+                       UNION ALL
+                      SELECT txn
+                        FROM (SELECT txn FROM polls ORDER BY txn LIMIT ?2))
+           AND confirmation = 'waiting'
+           AND first_at <= ?1
+         ORDER BY paid_at
+         LIMIT ?3);
+
+-- name: needs-review
+SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id,
+       status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown,
+       refund_id, event, refund, refunds_sum, dispute_id, dispute, disputed
+  FROM notifications
+ WHERE result = 'review'
+   AND at >= ?1
+   AND at <= ?2
+   AND (at < ?2 OR seq < ?3)
+ ORDER BY at DESC, seq DESC
+ LIMIT ?4;
+
+-- name: count-review
+SELECT count(*), coalesce(min(at), 0)
+  FROM (SELECT at
+          FROM notifications
+         WHERE result = 'review'
+           AND at >= ?1
+         ORDER BY at
+         LIMIT ?2);
+
+-- name: needs-refunds
+-- Refunds whose payment is not known, among the newest so many.
+SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_id, order_id,
+       status, amount, currency, paid_at, reference, pos, campaign, customer, mode, unknown,
+       refund_id, event, refund, refunds_sum, dispute_id, dispute, disputed
+  FROM (SELECT *
+          FROM notifications
+         WHERE kind = 'refund'
+           AND at >= ?1
+         ORDER BY at DESC, seq DESC
+         LIMIT ?5) n
+ WHERE at <= ?2
+   AND (at < ?2 OR seq < ?3)
+   AND unusable = ''
+   AND NOT EXISTS (SELECT 1
+                     FROM transactions t
+                    WHERE t.gateway = 'paytm'
+                      AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                      AND t.txn_id = n.txn_id)
+ ORDER BY at DESC, seq DESC
+ LIMIT ?4;
+
+-- name: count-refunds
+SELECT count(*), coalesce(min(at), 0)
+  FROM (SELECT at
+          FROM (SELECT *
+                  FROM notifications
+                 WHERE kind = 'refund'
+                   AND at >= ?1
+                 ORDER BY at DESC, seq DESC
+                 LIMIT ?3) n
+         WHERE unusable = ''
+           AND NOT EXISTS (SELECT 1
+                             FROM transactions t
+                            WHERE t.gateway = 'paytm'
+                              AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                              AND t.txn_id = n.txn_id)
+         ORDER BY at
+         LIMIT ?2);
+
+-- name: needs-forwards
+-- Messages that the shop never took.
+SELECT id, at, subject, tries, said, ended_at
+  FROM forwards
+ WHERE next_at IS NULL
+   AND body IS NOT NULL
+   AND at <= ?1
+   AND (at < ?1 OR id < ?2)
+ ORDER BY at DESC, id DESC
+ LIMIT ?3;
+
+-- name: count-forwards
+SELECT count(*), coalesce(min(at), 0)
+  FROM (SELECT at
+          FROM forwards
+         WHERE next_at IS NULL
+           AND body IS NOT NULL
+         ORDER BY at
+         LIMIT ?);
+
+-- name: page-by-day
+-- Of the whole shop.
+SELECT day, sum(clicks), sum(payments), sum(sales), sum(refunds), sum(commission), sum(reversed), sum(confirmed)
+  FROM days
+ WHERE day >= ?
+   AND day < ?
+ GROUP BY day
+ ORDER BY day;
+
+-- name: page-by-partner
+SELECT partner, sum(clicks), sum(payments), sum(sales), sum(refunds), sum(commission), sum(reversed),
+       sum(confirmed)
+  FROM days
+ WHERE day >= ?
+   AND day < ?
+ GROUP BY partner;
+
+-- name: page-days-of-partner
+WITH RECURSIVE span (day) AS (SELECT ?2 UNION ALL SELECT day + 1 FROM span WHERE day + 1 < ?3)
+SELECT d.day, d.clicks, d.payments, d.sales, d.refunds, d.commission, d.reversed, d.confirmed
+  FROM span
+ CROSS JOIN days d ON d.day = span.day AND d.partner = ?1
+ WHERE ?2 < ?3
+ ORDER BY d.day;
+
+-- name: page-balances
+-- What partners' accounts come to together.
+SELECT coalesce(sum(balance), 0)
+  FROM accounts
+ WHERE name >= 'partner:'
+   AND name < 'partner;';
+
+-- name: page-held-between
+-- What of the commissions of some time is not due yet for its hold period; of one partner, or of each.
+SELECT partner, sum(commission - reversed)
+  FROM transactions
+ WHERE paid_at >= ?1
+   AND paid_at < ?2
+   AND due_at > ?3
+   AND commission IS NOT NULL
+   AND void = 0
+   AND payout = 0
+   AND (?4 = '' OR partner = ?4)
+ GROUP BY partner;
+
+-- name: page-held-blocked
+-- What is blocked though its hold period is over; of those still asked about the oldest so many are looked at.
+SELECT partner, sum(commission - reversed)
+  FROM (SELECT commission, reversed, due_at, partner
+          FROM transactions
+         WHERE blocks <> ''
+           AND blocks <> 'unconfirmed'
+           AND void = 0
+           AND payout = 0
+         UNION ALL
+        SELECT commission, reversed, due_at, partner
+          FROM transactions
+         WHERE id IN (SELECT txn
+                        FROM given_up
+                       UNION ALL
+                      SELECT txn
+                        FROM (SELECT txn FROM polls ORDER BY txn LIMIT ?3))
+           AND blocks = 'unconfirmed'
+           AND void = 0
+           AND payout = 0)
+ WHERE due_at <= ?1
+   AND (?2 = '' OR partner = ?2)
+ GROUP BY partner;
+
+-- name: page-next-due
+-- When the next commission becomes due, among the oldest so many payments within the hold period.
+SELECT coalesce(min(due_at), 0)
+  FROM (SELECT due_at, commission, void, partner
+          FROM transactions
+         WHERE paid_at >= ?1
+         ORDER BY paid_at
+         LIMIT ?4)
+ WHERE commission > 0
+   AND void = 0
+   AND due_at > ?2
+   AND (?3 = '' OR partner = ?3);
+
+-- name: page-clicks-by-sub
+-- Among the newest so many clicks of a partner that carry sub-ids.
+SELECT sub, count(*), max(at)
+  FROM (SELECT sub, at
+          FROM clicks
+         WHERE partner = ?1
+           AND sub <> ''
+         ORDER BY seq DESC
+         LIMIT ?2)
+ GROUP BY sub
+ ORDER BY 2 DESC, 3 DESC
+ LIMIT ?3;
+
+-- name: page-statements
+-- Back from one, by id: what they began with and how they stand.
+SELECT s.id, s.partner, s.payable, s.minimum, n.step
+  FROM statements s
+  JOIN standings n ON n.statement = s.id
+ WHERE s.id < ?1
+   AND (?2 = '' OR s.partner = ?2)
+ ORDER BY s.id DESC
+ LIMIT ?3;
+
+-- name: body-of
+SELECT body, packing
+  FROM bodies
+ WHERE notification = ?;
+
+-- name: page-payout-files
+SELECT id, at
+  FROM payout_files
+ ORDER BY id DESC
+ LIMIT ?;
+
+-- name: page-payouts-of-file
+-- Those that went into a file: every one is one of its steps, booked in one transaction.
+SELECT statement
+  FROM steps
+ WHERE way = ?
+   AND way <> ''
+   AND step = 'sent'
+ ORDER BY seq;
+
+-- name: newest-fact
+SELECT seq
+  FROM head;
+
+-- name: page-news
+-- What the tables have behind a place of the chain, of one partner or of all: each is looked at from its end.
+SELECT (SELECT seq FROM head),
+       (SELECT count(*)
+          FROM (SELECT 1
+                  FROM (SELECT partner FROM transactions WHERE id > ?1 ORDER BY id DESC LIMIT 10 * ?3)
+                 WHERE ?2 = '' OR partner = ?2
+                 LIMIT ?3)),
+       EXISTS (SELECT 1 FROM notifications WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM answers WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM decisions WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM reviews WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM orders WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM entries WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM statements WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM steps WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM partners WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM codes WHERE seq > ?1)
+       OR EXISTS (SELECT 1 FROM code_rates WHERE seq > ?1),
+       EXISTS (SELECT 1 FROM clicks WHERE seq > ?1);

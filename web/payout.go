@@ -15,6 +15,7 @@ type Payouts struct {
 	Total  int64 // what they come to
 	Files  []BankFile
 	Left   []LeftOut // approved, but not for a file
+	Tax    bool      // tax is deducted: /admin/tds has it by quarter
 }
 
 // PayoutRow is a payout in a list.

@@ -1,0 +1,655 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hissa/paytm/paytmtest"
+)
+
+// desk is one of the shop's people at the pages of a served shop.
+type desk struct {
+	*liveShop
+	cookie string
+}
+
+// atDesk lets somebody in with a role, who has just given the password again.
+func (s *liveShop) atDesk(role string) *desk {
+	s.Helper()
+	ctx := withActor(s.ctx(), "nobody", "")
+	email := role + "@shop.example"
+	token, err := s.AddUser(ctx, email, strings.ToUpper(role), role)
+	if err != nil {
+		s.Fatal(err)
+	}
+	session, err := s.AcceptLink(ctx, token, "a password that is kept elsewhere")
+	if err != nil {
+		s.Fatal(err)
+	}
+	old, err := s.Session(ctx, session)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if session, err = s.Sure(ctx, old, 0); err != nil {
+		s.Fatal(err)
+	}
+	return &desk{s, session}
+}
+
+func (d *desk) ask(method, path, kind string, body io.Reader) said {
+	d.Helper()
+	return d.do(method, path, kind, body, "Cookie", "hissa_admin="+d.cookie, "Sec-Fetch-Site", "same-origin")
+}
+
+// page reads a page that is there.
+func (d *desk) page(path string) string {
+	d.Helper()
+	a := d.ask("GET", path, "", nil)
+	if a.status != 200 {
+		d.Fatalf("GET %s: %d %s", path, a.status, plainText(a.body))
+	}
+	return a.body
+}
+
+// posts sends a form and checks the books.
+func (d *desk) posts(path string, pairs ...string) said {
+	d.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	a := d.ask("POST", path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+	d.inOrder()
+	return a
+}
+
+// does sends a form that is done, and returns what is said about it.
+func (d *desk) does(path string, pairs ...string) string {
+	d.Helper()
+	a := d.posts(path, pairs...)
+	if a.status != http.StatusSeeOther {
+		d.Fatalf("POST %s %q: %d %s", path, pairs, a.status, plainText(a.body))
+	}
+	for _, c := range (&http.Response{Header: a.header}).Cookies() {
+		if c.Name == flashCookie {
+			return unsealed(d.TB, c.Value)
+		}
+	}
+	return ""
+}
+
+// unsealed is what a sealed note says.
+func unsealed(t testing.TB, note string) string {
+	t.Helper()
+	_, text, _ := strings.Cut(note, ".")
+	said, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatalf("the note %q: %v", note, err)
+	}
+	return string(said)
+}
+
+func (d *desk) wants(text, page string, parts ...string) {
+	d.Helper()
+	for _, part := range parts {
+		if !strings.Contains(plainText(page), part) {
+			d.Errorf("%s lacks %q:\n%s", text, part, plainText(page))
+		}
+	}
+}
+
+var tags = regexp.MustCompile(`(?s)<(script|style).*?</(script|style)>|<[^>]*>`)
+
+// plainText is what a page says.
+func plainText(page string) string {
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(page, " "))), " ")
+}
+
+// deskShop is a shop with a payment of each sort, and somebody at its pages.
+func deskShop(t *testing.T, change ...func(*Config)) (d *desk, paid map[string]*paytmtest.Payment) {
+	t.Helper()
+	s := serveShop(t, change...)
+	d, p := s.atDesk("finance"), s.paytm
+	paid = map[string]*paytmtest.Payment{}
+	name, vpa, account, ifsc := "Asha Verma", "asha@okbank", "12345678901", "HDFC0001234"
+	if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", Name: &name, VPA: &vpa, Account: &account, IFSC: &ifsc}); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Order{{ID: "good", Promo: "ASHA10"}, {ID: "other", Promo: "RAVI10", Amount: 5}, {ID: "twice", Promo: "ASHA10"}} {
+		s.bind(o)
+	}
+	for _, order := range []string{"good", "other", "twice", "nobodys"} {
+		paid[order] = p.Pay(order, 149900)
+		s.hook(p.PaymentForm(paid[order]))
+	}
+	s.hook(p.Conflicting(paid["twice"], 500))
+	s.hook(p.RefundSucceeded(paid["good"], p.Refund(paid["good"], 49900)))
+	s.settle()
+	return d, paid
+}
+
+// settle waits until Paytm's API has been asked about every payment.
+func (s *liveShop) settle() {
+	s.Helper()
+	for range 400 {
+		var waits, oldest int64
+		if err := s.read(s.ctx(), func(r rows) error { return r.one(q("overdue-polls"), nil, &waits, &oldest) }); err != nil {
+			s.Fatal(err)
+		}
+		if waits == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.Fatal("the simulated Paytm was not asked about every payment")
+}
+
+func TestOverviewAndPaymentsTellWhatHappened(t *testing.T) {
+	d, paid := deskShop(t)
+	page := d.page("/admin/")
+	d.wants("the overview", page, "₹5,996.00", "Asha Verma", "other", "payments of another amount than the order")
+	for _, at := range []string{"?range=7d", "?range=30d", "?from=2026-01-01&to=2026-03-01", "?from=nonsense&to=2026-03-01",
+		"?from=1900-01-01&to=2990-01-01", "?block=numbers"} {
+		d.page("/admin/" + at)
+	}
+	d.wants("a range without sales", d.page("/admin/?from=2020-01-01&to=2020-03-01"), "₹0.00")
+	list := d.page("/admin/payments")
+	d.wants("the list", list, "good", "other", "twice", "nobodys")
+	for _, look := range []struct{ query, has, lacks string }{
+		{"q=good", "good", "nobodys"},
+		{"q=" + paid["other"].TxnID, "other", "nobodys"},
+		{"q=asha10", "twice", "nobodys"},
+		{"q=1499.00", "nobodys", ""},
+		{"q=1%2C499", "nobodys", ""},
+		{"q=7.00", "", "nobodys"},
+		{"state=nobody", "nobodys", "other"},
+		{"state=held", "other", "nobodys"},
+		{"partner=RAVI", "other", "nobodys"},
+		{"from=2020-01-01&to=2020-01-02", "", "nobodys"},
+	} {
+		text := plainText(d.page("/admin/payments?" + look.query))
+		if look.has != "" && !strings.Contains(text, look.has) || look.lacks != "" && strings.Contains(text, look.lacks) {
+			t.Errorf("%s: want %q and no %q in: %s", look.query, look.has, look.lacks, text)
+		}
+	}
+	one := d.page("/admin/payments/" + paid["good"].TxnID)
+	d.wants("the payment", one, "Asha Verma", "ASHA10", "₹499.00", "partner:ASHA", "RRN")
+	if a := d.ask("GET", "/admin/payments/unknown", "", nil); a.status != 404 {
+		t.Errorf("an unknown payment: %d", a.status)
+	}
+	for _, need := range []string{"conflict", "review", "expired", "unattributed", "refunds", "abuse", "merchant", "refused", "forward"} {
+		d.page("/admin/needs/" + need)
+	}
+	if a := d.ask("GET", "/admin/needs/nothing", "", nil); a.status != 404 {
+		t.Errorf("an unknown need: %d", a.status)
+	}
+	d.wants("the merchant's list", d.page("/admin/needs/merchant"), paid["other"].TxnID[:6], "the amount is not the one the shop named")
+}
+
+// What is personal in a message is on no page.
+func TestThePageOfAPaymentMasksWhatIsPersonal(t *testing.T) {
+	d, _ := deskShop(t)
+	link := d.paytm.Pay("LINK", 50000)
+	m := d.paytm.LinkPayment(link, "77")
+	values, err := url.ParseQuery(string(m.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.hook(m)
+	page := d.page("/admin/payments/" + link.TxnID)
+	d.wants("the page", page, "TXNAMOUNT", "PAYMENTEMAILID", masked)
+	for _, name := range []string{"PAYMENTEMAILID", "PAYMENTMOBILENUMBER", "CUSTID", "CHECKSUMHASH"} {
+		if value := values.Get(name); len(value) < 3 || strings.Contains(html.UnescapeString(page), value) {
+			t.Errorf("%s %q is on the page, or the message has none", name, value)
+		}
+	}
+}
+
+// A person's word on a page is booked as the command books it, with who said it.
+func TestWordsOnPaymentsAreBooked(t *testing.T) {
+	d, paid := deskShop(t)
+	other, twice := paid["other"].TxnID, paid["twice"].TxnID
+	if a := d.posts("/admin/payments/"+other+"/review", "say", "accept"); a.status != 422 {
+		t.Errorf("without a reason: %d", a.status)
+	}
+	if said := d.does("/admin/payments/"+other+"/review", "say", "accept", "reason", "a gift"); said != "notice saved" {
+		t.Errorf("accepted: %s", said)
+	}
+	if got := d.earned(other); got != "RAVI 149.90 held period" {
+		t.Errorf("after it was accepted: %s", got)
+	}
+	if said := d.does("/admin/payments/"+other+"/review", "say", "accept", "reason", "a gift"); !strings.Contains(said, "nothing to accept") {
+		t.Errorf("once more: %s", said)
+	}
+	if a := d.posts("/admin/payments/"+twice+"/confirm", "say", "agree", "amount", "x", "reason", "seen"); a.status != 422 {
+		t.Errorf("agreed to an amount of x: %d", a.status)
+	}
+	if said := d.does("/admin/payments/"+twice+"/confirm", "say", "deny", "reason", "not in the bank's list"); said != "notice saved" {
+		t.Errorf("denied: %s", said)
+	}
+	if got := d.earned(twice); !strings.Contains(got, "reversed") {
+		t.Errorf("after it was denied: %s", got)
+	}
+	d.wants("the page", d.page("/admin/payments/"+twice), "not in the bank's list", "finance@shop.example")
+	if a := d.posts("/admin/payments/"+twice+"/confirm", "say", "perhaps", "reason", "x"); a.status != 400 {
+		t.Errorf("perhaps: %d", a.status)
+	}
+	if a := d.posts("/admin/payments/unknown/confirm", "say", "deny", "reason", "x"); a.status != 404 {
+		t.Errorf("an unknown payment: %d", a.status)
+	}
+}
+
+// Whoever only looks changes nothing.
+func TestAViewerChangesNothing(t *testing.T) {
+	d, paid := deskShop(t)
+	v := d.atDesk("viewer")
+	for _, path := range []string{"/admin/payments/" + paid["other"].TxnID + "/review", "/admin/statements/draft",
+		"/admin/partners/new", "/admin/partners/ASHA/state", "/admin/payouts/file", "/admin/keys"} {
+		if a := v.posts(path, "say", "accept", "reason", "x", "state", "disabled"); a.status != 403 {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	for _, path := range []string{"/admin/", "/admin/payments", "/admin/partners", "/admin/partners/ASHA",
+		"/admin/statements", "/admin/payouts", "/admin/settings", "/admin/keys"} {
+		v.page(path)
+	}
+}
+
+func TestPartnersAreAddedAndChanged(t *testing.T) {
+	d, _ := deskShop(t)
+	if a := d.posts("/admin/partners/new", "code", "A B", "name", "", "rate", "much", "email", "x", "vpa", "y", "promo", "?"); a.status != 422 ||
+		strings.Count(a.body, "aria-invalid") != 6 {
+		t.Errorf("a form full of faults: %d with %d faults", a.status, strings.Count(a.body, "aria-invalid"))
+	}
+	if a := d.posts("/admin/partners/new", "code", "asha", "name", "Asha"); a.status != 422 || !strings.Contains(plainText(a.body), "taken") {
+		t.Errorf("a code that is taken: %d", a.status)
+	}
+	d.does("/admin/partners/new", "code", "MEERA", "name", "Meera", "rate", "12%", "promo", "MEERA5=15% M2", "ref", "LI_9", "email", "meera@example.in")
+	page := d.page("/admin/partners/MEERA")
+	d.wants("the partner", page, "Meera", "12 %", "MEERA5", "15 %", "LI_9", d.config.URLFor("r", "MEERA"))
+	d.wants("the form", d.page("/admin/partners/MEERA/edit"), "Change")
+	d.does("/admin/partners/MEERA/edit", "name", "Meera Rao", "rate", "", "promo", "MEERA5 M2 M3", "ref", "LI_9", "email", "meera@example.in")
+	d.wants("the partner, changed", d.page("/admin/partners/MEERA"), "Meera Rao", "M3")
+	terms, err := d.Terms(d.ctx())
+	if p, _ := terms.partner("MEERA"); err != nil || p.Rate != (Rate{}) {
+		t.Errorf("the rate is %v, want the program's (%v)", p.Rate, err)
+	}
+	invited := d.posts("/admin/partners/MEERA/invite")
+	d.wants("the invitation", invited.body, "/partner/welcome/")
+	d.does("/admin/partners/MEERA/state", "state", "disabled", "reason", "left us")
+	terms, err = d.Terms(d.ctx())
+	if p, _ := terms.partner("MEERA"); err != nil || p.State != "disabled" {
+		t.Errorf("the state is %s (%v)", p.State, err)
+	}
+	d.wants("the list", d.page("/admin/partners?q=rao"), "Meera Rao")
+	if strings.Contains(plainText(d.page("/admin/partners?state=active")), "Meera") {
+		t.Error("a disabled partner is among the active")
+	}
+	for path, kind := range map[string]string{"qr.svg?sub=a%26b": "image/svg+xml", "qr.png": "image/png"} {
+		if a := d.ask("GET", "/admin/partners/ASHA/"+path, "", nil); a.status != 200 || a.header.Get("Content-Type") != kind {
+			t.Errorf("%s: %d %s", path, a.status, a.header.Get("Content-Type"))
+		}
+	}
+}
+
+// The list of partners, page by page, holds each once.
+func TestPagesOfPartnersHoldEachOnce(t *testing.T) {
+	s := serveShop(t)
+	d := s.atDesk("owner")
+	want := []string{"ASHA", "RAVI"}
+	for i := range 2*partnersShown + 3 {
+		code := fmt.Sprintf("P%03d", i)
+		if _, err := s.AddPartner(s.ctx(), PartnerChange{Code: code}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, code)
+	}
+	var got []string
+	links := regexp.MustCompile(`href="/admin/partners/([A-Z0-9]+)"`)
+	older := regexp.MustCompile(`href="([^"]+)" rel="next"`)
+	for path := "/admin/partners"; path != ""; {
+		page := d.page(path)
+		for _, m := range links.FindAllStringSubmatch(page, -1) {
+			got = append(got, m[1])
+		}
+		path = ""
+		if m := older.FindStringSubmatch(page); m != nil {
+			path = html.UnescapeString(m[1])
+		}
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func (d *desk) uploads(text string, fields ...string) said {
+	d.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if text != "" {
+		file, err := form.CreateFormFile("file", "partners.csv")
+		if err != nil {
+			d.Fatal(err)
+		}
+		_, _ = file.Write([]byte(text))
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		_ = form.WriteField(fields[i], fields[i+1])
+	}
+	form.Close()
+	a := d.ask("POST", "/admin/partners/import", form.FormDataContentType(), &body)
+	d.inOrder()
+	return a
+}
+
+func TestPartnersComeFromAFile(t *testing.T) {
+	d, _ := deskShop(t)
+	text := "code,name,rate\nASHA,Asha,\nNEW1,First,12%\nNEW2,Second,\n"
+	a := d.uploads(text)
+	d.wants("the dry run", a.body, "NEW1", "NEW2", "is there already")
+	if terms, _ := d.Terms(d.ctx()); len(terms.partners) != 2 {
+		t.Errorf("a dry run has made %d partners", len(terms.partners))
+	}
+	if a := d.uploads("code,rate\nBAD,much\n"); a.status != 422 {
+		t.Errorf("a bad line: %d", a.status)
+	}
+	if a := d.uploads("no such column\n"); a.status != 422 {
+		t.Errorf("no CSV of partners: %d", a.status)
+	}
+	if a := d.uploads("", "apply", "1", "text", "code,rate\nBAD,much\n"); a.status != 422 {
+		t.Errorf("a bad line, applied: %d", a.status)
+	}
+	if a := d.uploads("", "apply", "1", "text", text); a.status != 303 {
+		t.Errorf("applied: %d %s", a.status, plainText(a.body))
+	}
+	terms, _ := d.Terms(d.ctx())
+	if p, known := terms.partner("NEW1"); !known || p.Rate.BPS != 1200 || len(terms.partners) != 4 {
+		t.Errorf("after the import: %+v of %d", p, len(terms.partners))
+	}
+}
+
+// From due to paid, by pages alone.
+func TestMoneyLeavesByThePages(t *testing.T) {
+	d, _ := deskShop(t, func(c *Config) {
+		c.Commission.Hold = 0
+		c.Payout.Columns = defaultColumns(t)
+		c.Payout.Account = "99988877766"
+	})
+	earned := d.balance("ASHA")
+	if said := d.does("/admin/statements/draft", "partner", "asha"); said != "notice drafted" {
+		t.Errorf("drafted: %s", said)
+	}
+	d.does("/admin/statements/draft", "partner", "asha")
+	d.wants("the queue", d.page("/admin/statements"), "Asha Verma", "to approve")
+	d.wants("the statement", d.page("/admin/statements/1"), "Asha Verma", "Payable")
+	for format, has := range map[string]string{"csv": "payable", "signed": `"hissa_statement"`, "text": "Statement 1"} {
+		if a := d.ask("GET", "/admin/statements/1?format="+format, "", nil); a.status != 200 || !strings.Contains(a.body, has) ||
+			!strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("%s: %d %s", format, a.status, a.body)
+		}
+	}
+	if a := d.posts("/admin/statements/1", "step", "held"); a.status != 422 {
+		t.Errorf("held without a reason: %d", a.status)
+	}
+	d.does("/admin/statements/1", "step", "held", "reason", "let me look")
+	if said := d.does("/admin/statements/approve"); said != "fault none_picked" {
+		t.Errorf("nothing picked: %s", said)
+	}
+	d.does("/admin/statements/approve", "id", "1")
+	if said := d.does("/admin/statements/approve", "id", "1"); !strings.Contains(said, "approved") {
+		t.Errorf("approved twice: %s", said)
+	}
+	d.wants("the payouts", d.page("/admin/payouts"), "Asha Verma", "approved")
+	file := d.posts("/admin/payouts/file")
+	if file.status != 200 || !strings.Contains(file.body, "12345678901") || !strings.Contains(file.header.Get("Content-Disposition"), "payouts-1.csv") {
+		t.Errorf("the bank's file: %d %s", file.status, file.body)
+	}
+	if again := d.ask("GET", "/admin/payouts/files/1", "", nil); again.body != file.body {
+		t.Errorf("the file once more: %d %s", again.status, again.body)
+	}
+	if said := d.does("/admin/payouts/file"); !strings.HasPrefix(said, "fault") {
+		t.Errorf("a second file: %s", said)
+	}
+	if a := d.posts("/admin/payouts/1", "step", "paid", "utr", "?"); a.status != 422 {
+		t.Errorf("a UTR that is none: %d", a.status)
+	}
+	d.does("/admin/payouts/1", "step", "paid", "utr", "n123456789")
+	if left := d.balance("ASHA"); left != 0 || earned == 0 {
+		t.Errorf("of %d, %d is left", earned, left)
+	}
+	d.wants("the payout", d.page("/admin/payouts/1"), "N123456789", "finance@shop.example", "paid")
+	d.does("/admin/payouts/1", "step", "reversed", "reason", "the account is closed")
+	if left := d.balance("ASHA"); left != earned {
+		t.Errorf("after it came back: %d, want %d", left, earned)
+	}
+	// The next one goes by QR.
+	d.does("/admin/statements/draft", "partner", "ASHA")
+	d.does("/admin/statements/2", "step", "approved")
+	if strings.Contains(d.page("/admin/payouts/2"), "upi://") {
+		t.Error("the QR is shown before it is booked as sent")
+	}
+	qr := d.posts("/admin/payouts/2/send", "way", "qr")
+	d.wants("the QR's page", qr.body, "asha@okbank", decimal(earned))
+	if !strings.Contains(html.UnescapeString(qr.body), "upi://pay?pa=asha@okbank") {
+		t.Error("the link is not on the page")
+	}
+	if said := d.does("/admin/payouts/2/send", "way", "qr"); !strings.Contains(said, "was shown on") {
+		t.Errorf("the same form twice: %s", said)
+	}
+	if strings.Contains(d.page("/admin/payouts/2"), "upi://") {
+		t.Error("who looks later sees the QR, and may pay it twice")
+	}
+	if a := d.posts("/admin/payouts/2/send", "way", "qr", "again", "1"); a.status != 200 {
+		t.Errorf("once more, on purpose: %d", a.status)
+	}
+	d.does("/admin/payouts/2", "step", "failed", "reason", "the app refused")
+	d.wants("all payouts", d.page("/admin/payouts?show=all"), "the app refused")
+	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
+		t.Errorf("the tax file: %d %s", a.status, a.body)
+	}
+}
+
+// defaultColumns are the bank's columns that a configuration without any has.
+func defaultColumns(t *testing.T) []payoutColumn {
+	t.Helper()
+	config, faults := parseConfig("x", []byte(sampleFile), t.TempDir(), false)
+	if config == nil {
+		t.Fatal(faults)
+	}
+	return config.Payout.Columns
+}
+
+func TestKeysAreMadeAndRevoked(t *testing.T) {
+	s := serveShop(t)
+	d := s.atDesk("owner")
+	a := d.posts("/admin/keys", "name", "monitor", "scope", "metrics")
+	secret := regexp.MustCompile(`hissa_metrics_[a-z0-9]+`).FindString(a.body)
+	if works, err := s.HasKey(secret, "metrics"); !works || err != nil {
+		t.Errorf("the key %q does not work: %v", secret, err)
+	}
+	if strings.Contains(d.page("/admin/keys"), secret) {
+		t.Error("the key is shown twice")
+	}
+	if a := d.posts("/admin/keys", "name", "monitor", "scope", "metrics"); a.status != 422 {
+		t.Errorf("the same name: %d", a.status)
+	}
+	d.does("/admin/keys/monitor/revoke")
+	if works, _ := s.HasKey(secret, "metrics"); works {
+		t.Error("a revoked key works")
+	}
+}
+
+// What the file says stands on the page with its line; what is secret does not.
+func TestSettingsShowTheFile(t *testing.T) {
+	sections := settingsSections("public_url = \"https://go.shop.in\"\n\n[commission]\nrate = \"12%\"\n" +
+		"tiers = [\n  \"1.00 2%\", # first\n  \"2.00 3%\",\n]\n[alerts]\nurl = \"https://ntfy.sh/secret-topic\"\n")
+	got := map[string]string{}
+	for _, section := range sections {
+		for _, row := range section.Rows {
+			got[section.Name+"."+row.Key] = fmt.Sprint(row.Value, " ", row.Line)
+			if row.Doc == "" {
+				t.Errorf("%s.%s has no prose", section.Name, row.Key)
+			}
+		}
+	}
+	for key, want := range map[string]string{
+		".public_url": `"https://go.shop.in" 1`, "commission.rate": `"12%" 4`, "commission.hold": `"14d" 0`,
+		"commission.tiers": `[ "1.00 2%", # first "2.00 3%", ] 5`, "alerts.url": masked + " 10", ".listen": `"127.0.0.1:8080" 0`,
+		"paytm.mid": " 0",
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+	d := serveShop(t).atDesk("viewer")
+	d.wants("the page", d.page("/admin/settings"), "public_url", "default")
+}
+
+// hostileText is a text in every field that takes one: nothing of it may be a tag on any page.
+const hostileText = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
+
+func TestHostileTextsAreShownAsTexts(t *testing.T) {
+	s := serveShop(t)
+	d, p := s.atDesk("owner"), s.paytm
+	name := hostileText
+	if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", Name: &name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RecordClick(s.ctx(), Click{ID: "hc_1", Partner: "ASHA", Sub: "sub=" + url.QueryEscape(hostileText)}); err != nil {
+		t.Fatal(err)
+	}
+	s.bind(Order{ID: "1", Promo: hostileText})
+	s.bind(Order{ID: "2", Promo: "ASHA10", Amount: 5})
+	for i, order := range []string{"1", "2"} {
+		pay := p.Pay(order, 100000, paytmtest.Reference(hostileText))
+		s.hook(p.PaymentForm(pay))
+		s.deliver(payment(fmt.Sprint("H", i), "H", func(n *Notification) {
+			n.Unusable, n.Type, n.Mode, n.Why = hostileText, hostileText, hostileText, hostileText
+		}))
+		s.deliver(payment(pay.TxnID, order, amount(5), func(n *Notification) { n.Mode, n.Reference = hostileText, hostileText }))
+		if err := s.Decide(s.ctx(), pay.TxnID, Decision{Agree: true, Amount: 5, Reason: hostileText}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/admin/", "/admin/payments", "/admin/payments?q=" + url.QueryEscape(hostileText),
+			"/admin/payments?partner=" + url.QueryEscape(hostileText), "/admin/payments/" + pay.TxnID, "/admin/payments/H0",
+			"/admin/partners", "/admin/partners?q=" + url.QueryEscape(hostileText), "/admin/partners/ASHA", "/admin/partners/ASHA/edit",
+			"/admin/needs/review", "/admin/needs/merchant", "/admin/needs/conflict", "/admin/needs/unattributed",
+			"/admin/statements?partner=" + url.QueryEscape(hostileText), "/admin/settings"} {
+			if a := d.ask("GET", path, "", nil); strings.Contains(a.body, "<script>") || strings.Contains(a.body, "<img") || a.status != 200 {
+				t.Errorf("%s: %d, and what was stored became a tag, or there is no page", path, a.status)
+			}
+		}
+	}
+}
+
+// Whoever looks on hears of a payment within a second, and the stream ends when the service does.
+func TestEventsComeAndEnd(t *testing.T) {
+	s := serveShop(t)
+	d := s.atDesk("viewer")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	listen := func(last string) *http.Response {
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/admin/events", nil)
+		req.Header.Set("Cookie", "hissa_admin="+d.cookie)
+		req.Header.Set("Last-Event-ID", last)
+		a, err := s.client.Do(req)
+		if err != nil || a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/event-stream" {
+			t.Fatalf("%v %v", a, err)
+		}
+		return a
+	}
+	stream := listen("")
+	lines := bufio.NewScanner(stream.Body)
+	next := func() (id, data string) {
+		for lines.Scan() {
+			if text, is := strings.CutPrefix(lines.Text(), "id: "); is {
+				id = text
+			}
+			if text, is := strings.CutPrefix(lines.Text(), "data: "); is {
+				return id, text
+			}
+		}
+		return "", ""
+	}
+	s.bind(Order{ID: "1", Promo: "ASHA10"})
+	id, data := next()
+	if !strings.Contains(data, `"payments":0`) {
+		t.Errorf("after an order: %s", data)
+	}
+	time.Sleep(listenPause)
+	began := time.Now()
+	s.hook(s.paytm.PaymentForm(s.paytm.Pay("1", 100000)))
+	id2, data := next()
+	if took := time.Since(began); !strings.Contains(data, `"payments":1`) || !strings.Contains(data, `"needs"`) || took > time.Second {
+		t.Errorf("after %s: %s", took, data)
+	}
+	// Who comes back with the last event's id hears what came since.
+	again := listen(id)
+	defer again.Body.Close()
+	lines = bufio.NewScanner(again.Body)
+	if _, data := next(); !strings.Contains(data, `"payments":1`) {
+		t.Errorf("after coming back: %s", data)
+	}
+	if id == id2 || id == "" {
+		t.Errorf("the ids are %s and %s", id, id2)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := io.Copy(io.Discard, stream.Body); ended <- err }()
+	began = time.Now()
+	s.stop()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+	}
+	if took := time.Since(began); took > 2*time.Second || ctx.Err() != nil {
+		t.Errorf("the stream ended %s after the service was told to stop", took)
+	}
+}
+
+// A crowd of listeners is bounded, and who leaves makes room.
+func TestListenersAreBounded(t *testing.T) {
+	h := newHub()
+	var all []chan struct{}
+	for range listenersMost {
+		wake, ok := h.join()
+		if !ok {
+			t.Fatal("no room")
+		}
+		all = append(all, wake)
+	}
+	if _, ok := h.join(); ok {
+		t.Error("one too many")
+	}
+	for range 3 {
+		h.wakeAll() // nobody reads, and nobody is waited for
+	}
+	h.leave(all[0])
+	if _, ok := h.join(); !ok {
+		t.Error("no room though one has left")
+	}
+	h.close()
+	if _, open := <-all[1]; !open {
+		t.Error("the wake before the end is lost")
+	}
+	if _, open := <-all[1]; open {
+		t.Error("a stream goes on after the end")
+	}
+	if _, ok := h.join(); ok {
+		t.Error("somebody joins after the end")
+	}
+	h.leave(all[2])
+}
