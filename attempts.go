@@ -98,3 +98,19 @@ func attemptKeys(account, network string) (one, all attemptKey) {
 	account = strings.ToLower(account)
 	return attemptKey{account, network}, attemptKey{account, ""}
 }
+
+// lets counts something that anybody may do a few times, by network; false when it was often enough for now.
+func (a *attempts) lets(now time.Time, network string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.tries) >= attemptsAtMost {
+		a.makeRoom(now)
+	}
+	k := attemptKey{"", network}
+	t := a.since(k, now)
+	if t.n >= applicationsOften {
+		return false
+	}
+	a.tries[k] = tries{t.n + 1, now}
+	return true
+}

@@ -205,6 +205,7 @@ func (r *configReader) read(c *Config) {
 	c.Abuse.Clicks = r.number("abuse.clicks", 60, 100_000)
 	r.readPayout(c)
 	r.readTDS(c)
+	c.Join.Open = r.flag("join.open", false)
 	c.Privacy.Keys = r.bodyKeys("privacy.key")
 	c.Privacy.KeepBodies = option(r, "privacy.keep_bodies", "180d", period(24*time.Hour))
 	r.readReconcile(c)

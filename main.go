@@ -267,6 +267,13 @@ type Config struct {
 		WithoutPAN int64 `toml:"without_pan"`
 	} `toml:"tds"`
 
+	// Join is the page on which people apply to become partners.
+	Join struct {
+		// Open puts it up at PublicURL/join. Default false. Nobody becomes a partner before one of the
+		// shop's people has said so.
+		Open bool `toml:"open"`
+	} `toml:"join"`
+
 	// Privacy is about what is personal.
 	Privacy struct {
 		// Keys seal raw messages in the database, the new one first: it seals what comes, and any of
@@ -662,7 +669,7 @@ func serveOn(
 ) error {
 	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts(),
 		hub: newHub(), settings: configurationText(config.Path), began: store.now(),
-		attempts: newAttempts()}
+		attempts: newAttempts(), applying: newAttempts()}
 	s.refused = newRefusedRing(store.path, config.Privacy.Keys, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused

@@ -16,7 +16,7 @@ import (
 // /partner/ the partners', who see nothing but what is theirs.
 func pageRoutes() []route {
 	return slices.Concat(signInRoutes, peopleRoutes, merchantRoutes, partnerRoutes, moneyRoutes, settingsRoutes,
-		eventRoutes)
+		eventRoutes, portalRoutes, joinRoutes)
 }
 
 var peopleRoutes = []route{

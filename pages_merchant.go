@@ -129,6 +129,9 @@ func (s *server) pageOverview(v *visit) error {
 			return err
 		}
 		page.Drafts = len(drafts)
+		if page.Applications, err = r.countApplications(); err != nil {
+			return err
+		}
 		if page.Partners, err = r.bestPartners(each); err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -209,13 +207,10 @@ func (s *server) showStatement(v *visit, status int, told *Told, form web.Form) 
 	if page.Steps, err = s.stepsOf(v.Context(), told.Statement); err != nil {
 		return err
 	}
-	if err := s.store.read(v.Context(), func(r rows) error {
-		key, err := r.signingKey()
-		if err == nil {
-			page.Key = hex.EncodeToString(publicOf(key))
-		}
+	if err := s.store.read(v.Context(), func(r rows) (err error) {
+		page.Key, err = r.publicKey()
 		return err
-	}); err != nil && !errors.Is(err, errNotFound) {
+	}); err != nil {
 		return err
 	}
 	return v.render(status, page)

@@ -61,6 +61,9 @@ func (s *server) pagePartners(v *visit) error {
 			codes = codes[:partnersShown]
 			page.Paging.Older = codes[partnersShown-1]
 		}
+		if page.Applications, err = r.countApplications(); err != nil {
+			return err
+		}
 		page.Rows, err = r.partnerLines(terms, codes, s.store.now())
 		return err
 	})
@@ -424,18 +427,7 @@ func (s *server) partnerQR(v *visit) error {
 	if sub := v.URL.Query().Get("sub"); sub != "" {
 		link += "?sub=" + url.QueryEscape(sub)
 	}
-	if strings.HasSuffix(v.URL.Path, ".png") {
-		png, err := web.QRPNG(link)
-		if err != nil {
-			return problem{http.StatusBadRequest, ""}
-		}
-		return v.write(http.StatusOK, "image/png", png)
-	}
-	svg, err := web.QRSVG(link)
-	if err != nil {
-		return problem{http.StatusBadRequest, ""}
-	}
-	return v.write(http.StatusOK, "image/svg+xml", svg)
+	return v.picture(link)
 }
 
 // programRate is the rate that holds for partners without their own.

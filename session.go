@@ -108,7 +108,12 @@ func (s *server) page(r route) http.Handler {
 		}
 		s.counts.refused(p.status)
 		v.fault, v.notice = "", ""
-		_ = v.render(p.status, web.Problem{Status: p.status, Detail: p.detail}) // to a browser that may have left
+		if err := recovered(func() error {
+			return v.render(p.status, web.Problem{Status: p.status, Detail: p.detail})
+		}); err != nil {
+			s.log.Error("the page that says so is not there either", "cause", err.Error())
+			http.Error(w, http.StatusText(p.status), p.status)
+		}
 	})
 }
 

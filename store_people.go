@@ -243,6 +243,19 @@ func (t *tx) portalUser(code string, c Contact) (*User, error) {
 	return t.user(q("person-of-partner"), code)
 }
 
+// moveSignIn lets a partner who signs in do so with their new address.
+func (t *tx) moveSignIn(code string, email *string) error {
+	if email == nil || *email == "" {
+		return nil
+	}
+	u, err := t.user(q("person-of-partner"), code)
+	if err != nil || u == nil {
+		return err
+	}
+	_, err = t.portalUser(code, Contact{Email: *email})
+	return err
+}
+
 // invite makes a link and ends those that were made before.
 func (t *tx) invite(u *User) (token string, err error) {
 	if err := t.exec(q("end-links"), u.ID); err != nil {

@@ -276,6 +276,9 @@ func (t *tx) changePartner(c PartnerChange, p Partner, isNew bool) (healed int, 
 		c.GSTIN, c.Mobile); err != nil {
 		return 0, err
 	}
+	if err := t.moveSignIn(p.Code, c.Email); err != nil {
+		return 0, err
+	}
 	if err := t.actOnPartner(c, p, before.State, isNew); err != nil {
 		return 0, err
 	}

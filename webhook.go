@@ -54,6 +54,7 @@ type server struct {
 
 	bursts   *bursts   // of clicks
 	attempts *attempts // to sign in
+	applying *attempts // to become a partner
 
 	hub      *hub      // of those who look on
 	badge    badge     // beside their navigation
@@ -198,7 +199,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /v1/export/{kind}", s.answering(s.handleExport))
 	mux.Handle("GET /metrics", s.answering(s.handleMetrics))
 	pages := s.pages()
-	for _, below := range []string{"/admin/", "/partner/", "/assets/"} {
+	for _, below := range []string{"/admin/", "/partner/", "/assets/", "/join"} {
 		mux.Handle(below, pages)
 	}
 	if path := strings.TrimSuffix(s.config.PublicURL.Path, "/"); path != "" {

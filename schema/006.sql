@@ -108,3 +108,18 @@ CREATE INDEX bodies_by_bank ON bodies (bank) WHERE bank <> 0;
 
 -- Which payouts went into a file for the bank.
 CREATE INDEX steps_by_way ON steps (way) WHERE way <> '';
+
+-- PERSONAL. Who would like to become a partner (the page /join). Those who were turned down are deleted after
+-- half a year.
+CREATE TABLE applications (
+  id     INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  name   TEXT NOT NULL,
+  email  TEXT NOT NULL COLLATE NOCASE,
+  mobile TEXT NOT NULL,
+  places TEXT NOT NULL,  -- where they would share links
+  note   TEXT NOT NULL,
+  code   TEXT NOT NULL,  -- the one they would like; once accepted, the one they have
+  state  TEXT NOT NULL CHECK (state IN ('open', 'accepted', 'refused'))
+) STRICT;
+CREATE INDEX applications_open ON applications (email) WHERE state = 'open';

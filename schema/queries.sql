@@ -1862,6 +1862,16 @@ SELECT coalesce(min(due_at), 0)
    AND due_at > ?2
    AND (?3 = '' OR partner = ?3);
 
+-- name: page-clicks-of
+-- A partner's newest, among the newest so many of all.
+SELECT at, sub, counted
+  FROM (SELECT at, partner, sub, counted
+          FROM clicks
+         ORDER BY seq DESC
+         LIMIT ?2)
+ WHERE partner = ?1
+ LIMIT ?3;
+
 -- name: page-clicks-by-sub
 -- Among the newest so many clicks of a partner that carry sub-ids.
 SELECT sub, count(*), max(at)
@@ -1929,3 +1939,46 @@ SELECT (SELECT seq FROM head),
        OR EXISTS (SELECT 1 FROM codes WHERE seq > ?1)
        OR EXISTS (SELECT 1 FROM code_rates WHERE seq > ?1),
        EXISTS (SELECT 1 FROM clicks WHERE seq > ?1);
+
+-- Who would like to become a partner.
+
+-- name: insert-application
+INSERT INTO applications (at, name, email, mobile, places, note, code, state)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'open');
+
+-- name: withdraw-application
+DELETE FROM applications
+ WHERE email = ?
+   AND state = 'open';
+
+-- name: drop-old-applications
+DELETE FROM applications
+ WHERE state = 'refused'
+   AND at < ?;
+
+-- name: count-applications
+-- Up to so many.
+SELECT count(*)
+  FROM (SELECT 1
+          FROM applications
+         WHERE state = 'open'
+         LIMIT ?);
+
+-- name: open-application
+SELECT name, email, mobile, code
+  FROM applications
+ WHERE id = ?
+   AND state = 'open';
+
+-- name: settle-application
+UPDATE applications
+   SET state = ?,
+       code  = ?
+ WHERE id = ?;
+
+-- name: applications
+SELECT id, at, name, email, mobile, places, note, code, state
+  FROM applications
+ WHERE id < ?
+ ORDER BY id DESC
+ LIMIT ?;

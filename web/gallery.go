@@ -303,7 +303,7 @@ var galleryPaths = map[string]string{
 	"overview": "/admin/{$}", "payments": "/admin/payments", "payment": "/admin/payments/{txn}",
 	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/partners/new",
 	"partner": "/admin/partners/{code}", "import": "/admin/partners/import",
-	"applications": "/admin/partners/applications", "statements": "/admin/statements",
+	"applications": "/admin/applications", "statements": "/admin/statements",
 	"statement": "/admin/statements/{id}", "payouts": "/admin/payouts", "payout": "/admin/payouts/{id}",
 	"settings": "/admin/settings", "keys": "/admin/keys", "people": "/admin/people", "acts": "/admin/acts",
 	"account": "/admin/account", "sign-in": "/admin/sign-in", "join": "/join", "earnings": "/partner/{$}",

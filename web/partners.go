@@ -68,7 +68,7 @@ type ImportRow struct {
 // Render writes the page.
 func (p Import) Render(w io.Writer, f Frame) error { return render(w, f, "import", p) }
 
-// Applications are those of people who want to become partners: /admin/partners/applications. One is taken
+// Applications are those of people who want to become partners: /admin/applications. One is taken
 // or turned down by POST …/applications/{id}: say (accept, refuse), code, reason.
 type Applications struct {
 	Rows   []Application
