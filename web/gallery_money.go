@@ -150,12 +150,12 @@ func settingsSamples() []Sample {
 		true},
 		{2, "Ravi", "ravi@shop.in", "finance", "invited", false, time.Time{}, false}, {3, nasty(7),
 			nasty(0), "viewer", "disabled", false, ago(999 * hour), false}}
-	acts := []Act{{At: ago(5 * time.Minute), Who: "Meera Iyer", Did: "approve", About: "117",
+	acts := []Act{{At: ago(5 * time.Minute), Who: "Meera Iyer", Did: "statement-approved", About: "117",
 		Link: "/admin/statements/117", From: "203.0.113.0/24"},
-		{At: ago(2 * hour), Who: "Ravi", Did: "confirm", About: galleryTxn(2),
+		{At: ago(2 * hour), Who: "Ravi", Did: "payment-agreed", About: galleryTxn(2),
 			Link: "/admin/payments/" + galleryTxn(2), Note: "seen on the dashboard"},
-		{At: ago(3 * hour), Who: "root (command line)", Did: "key", About: "checkout"},
-		{At: ago(3 * hour), Who: "Ravi", Did: "sign-in"},
+		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout"},
+		{At: ago(3 * hour), Who: "Ravi", Did: "signed-in"},
 		{At: galleryNow, Who: nasty(0), Did: nasty(1), About: nasty(4),
 			Link: "//evil.example/" + nasty(2), Note: nasty(7), From: nasty(3)}}
 	return []Sample{
