@@ -183,8 +183,8 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = ?);
 
 -- name: insert-body
-INSERT INTO bodies (notification, salt, body, packing, bank)
-VALUES (?, ?, ?, ?, ?);
+INSERT INTO bodies (notification, salt, body, packing)
+VALUES (?, ?, ?, ?);
 
 -- name: count-delivery
 -- A message that came once has no row.
@@ -1546,11 +1546,12 @@ SELECT txn_id
  LIMIT ?2;
 
 -- name: page-txnids-of-bank
--- One look-up a day, back from the newest.
+-- One look-up a day, back from the newest. What is forgotten is not found.
 WITH RECURSIVE back (day) AS (SELECT ?2 UNION ALL SELECT day - 1 FROM back WHERE day > ?3)
 SELECT n.txn_id
   FROM back
- CROSS JOIN bodies b ON b.bank = (back.day << 40) + ?1 AND b.bank <> 0
+ CROSS JOIN banks b ON b.bank = (back.day << 40) + ?1
+ CROSS JOIN bodies o ON o.notification = b.notification
  CROSS JOIN notifications n ON n.seq = b.notification
  WHERE n.txn_id <> ''
  LIMIT ?4;
@@ -1867,3 +1868,32 @@ SELECT (SELECT seq FROM head),
        OR EXISTS (SELECT 1 FROM codes WHERE seq > ?1)
        OR EXISTS (SELECT 1 FROM code_rates WHERE seq > ?1),
        EXISTS (SELECT 1 FROM clicks WHERE seq > ?1);
+
+-- name: bodies-behind
+-- Those that are still to be looked at for a reference of the bank.
+SELECT b.notification, n.at, b.body, b.packing
+  FROM bodies b
+  JOIN notifications n ON n.seq = b.notification
+ WHERE b.notification > (SELECT seq FROM banks_done)
+ ORDER BY b.notification
+ LIMIT ?;
+
+-- name: insert-bank
+INSERT INTO banks (bank, notification)
+VALUES (?, ?)
+    ON CONFLICT DO NOTHING;
+
+-- name: banks-done
+UPDATE banks_done
+   SET seq = max(seq, ?);
+
+-- name: delete-old-banks
+DELETE FROM banks
+ WHERE bank < ?;
+
+-- name: delete-bank
+-- Of a message whose body goes: it is looked for among those of its day.
+DELETE FROM banks
+ WHERE notification = ?1
+   AND bank >= (((SELECT at FROM notifications WHERE seq = ?1) + 19800000) / 86400000) << 40
+   AND bank < (((SELECT at FROM notifications WHERE seq = ?1) + 19800000) / 86400000 + 1) << 40;
