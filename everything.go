@@ -54,6 +54,8 @@ var leftBehind = map[string]string{
 	"keys":         "whoever has a key is to be given a new one",
 	"bodies":       "raw messages are personal, and the books don't need them",
 	"applications": "whoever applied can do so again",
+	"banks":        "they are of the raw messages",
+	"banks_done":   "the same",
 	"people":       "whoever signs in is to be invited anew",
 	"links":        "they were for the other machine",
 	"sessions":     "nobody is signed in where nobody signed in",

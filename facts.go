@@ -30,7 +30,6 @@ type Notification struct {
 	Customer   string // our alias of the subscription the message names
 	Mode       string
 	Payer      Person // who paid, as far as the message says; only marks of it are kept
-	Bank       string // the bank's own reference; only a number made of it is kept, beside the body
 	Unknown    string // field names outside the documented list, joined by spaces; or unsigned
 	RefundID   string
 	Event      string // accepted, succeeded, refused

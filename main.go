@@ -688,6 +688,7 @@ func serveOn(
 	background.Go(func() { watch.watch(asking) })
 	background.Go(func() { s.refused.run(asking) })
 	background.Go(func() { s.hub.run(asking, store.booked) })
+	background.Go(func() { noteBanks(asking, store, log) })
 	background.Go(func() { forgetDaily(asking, store, config.Privacy.KeepBodies, log) })
 	if config.Paytm.Forward != nil {
 		background.Go(func() { newForwarder(s).run(asking) })

@@ -105,7 +105,7 @@ func unsealed(t testing.TB, note string) string {
 func (d *desk) wants(text, page string, parts ...string) {
 	d.Helper()
 	for _, part := range parts {
-		if !strings.Contains(plainText(page), part) {
+		if !strings.Contains(strings.ToLower(plainText(page)), strings.ToLower(part)) {
 			d.Errorf("%s lacks %q:\n%s", text, part, plainText(page))
 		}
 	}

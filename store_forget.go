@@ -55,7 +55,7 @@ func (s *Store) Forget(ctx context.Context, value string) (f Forgotten, err erro
 	for chunk := range slices.Chunk(slices.Compact(bodies), forgetChunk) {
 		if err := s.erase(ctx, &f.Bodies, func(t *tx, count func(string, ...any) error) error {
 			for _, body := range chunk {
-				if err := count(q("delete-body"), body); err != nil {
+				if err := errors.Join(t.exec(q("delete-bank"), body), count(q("delete-body"), body)); err != nil {
 					return err
 				}
 			}
@@ -89,6 +89,10 @@ func (s *Store) DropBodies(ctx context.Context, before time.Time) (dropped int64
 	for {
 		var n int64
 		if err := s.erase(ctx, &n, func(t *tx, count func(string, ...any) error) error {
+			// A day's are gone when all of that day's bodies are.
+			if err := t.exec(q("delete-old-banks"), dayOf(before)<<bankBits); err != nil {
+				return err
+			}
 			return count(q("delete-old-bodies"), before.UnixMilli(), forgetChunk)
 		}); err != nil {
 			return dropped, err

@@ -21,11 +21,10 @@ const (
 	firstReach = 1000                  // payments that are looked at first; each further reach is twice that
 	lastReach  = 1 << 15
 
-	countAtMost  = 99   // more is only more
-	pollsAtMost  = 5000 // the oldest questions that are looked at for expired ones
-	refundsLook  = 1000 // refunds that are looked at for those without a payment
-	needsBack    = 30 * 24 * time.Hour
-	bankDaysBack = 366 // bodies are kept no longer
+	countAtMost = 99   // more is only more
+	pollsAtMost = 5000 // the oldest questions that are looked at for expired ones
+	refundsLook = 1000 // refunds that are looked at for those without a payment
+	needsBack   = 30 * 24 * time.Hour
 )
 
 // place is where a page begins in an order of time: behind a row.
@@ -202,8 +201,15 @@ func (r rows) dayBefore(partner string, from, to int64) (day int64, found bool, 
 // PaymentsNamed finds payments by what a person has in hand: the TXNID or its beginning, the order's id or its
 // beginning, the bank's reference. The newest come first, n at most; more is whether there are others.
 func (s *Store) PaymentsNamed(ctx context.Context, text string, n int) (list []paymentLine, more bool, err error) {
+	if _, err := s.NoteBanks(ctx); err != nil { // so that the last minute's are found too
+		return nil, false, err
+	}
 	err = s.read(ctx, func(r rows) error {
-		bank, err := r.bankHash(text)
+		var salt string
+		if err := r.one(q("setting"), args{"customer_salt"}, &salt); err != nil {
+			return err
+		}
+		bank, err := bankHash(salt, text)
 		if err != nil {
 			return err
 		}
@@ -246,34 +252,6 @@ func (s *Store) PaymentsNamed(ctx context.Context, text string, n int) (list []p
 		return cmp.Or(b.PaidAt.Compare(a.PaidAt), cmp.Compare(b.ID, a.ID))
 	})
 	return list, more, err
-}
-
-const bankBits = 40
-
-// bankHash is by what a reference of the bank is found within a day.
-func (r rows) bankHash(reference string) (int64, error) {
-	var salt string
-	if err := r.one(q("setting"), args{"customer_salt"}, &salt); err != nil {
-		return 0, err
-	}
-	var n int64
-	for _, digit := range []byte(aliasOf(salt, "bank", reference)[:bankBits/4]) {
-		value, err := strconv.ParseInt(string(digit), 16, 64)
-		if err != nil {
-			return 0, err
-		}
-		n = n<<4 | value
-	}
-	return n, nil
-}
-
-// bankNumber is what is kept of a bank's reference beside the body: see 006.sql.
-func (t *tx) bankNumber(reference string, at time.Time) (int64, error) {
-	if reference == "" {
-		return 0, nil
-	}
-	hash, err := t.bankHash(reference)
-	return dayOf(at)<<bankBits + hash, err
 }
 
 // Need is one sort of thing that waits for a person: how much of it there is, countAtMost at most, and since
@@ -432,16 +410,19 @@ func (s *Store) Untaken(ctx context.Context, from place, n int) (list []Untaken,
 // RawBody is a message as it came; errNotFound once it is deleted.
 func (s *Store) RawBody(ctx context.Context, notification int64) (body []byte, err error) {
 	err = s.read(ctx, func(r rows) error {
-		var packed []byte
-		var packing int
-		err := r.one(q("body-of"), args{notification}, &packed, &packing)
+		var raw rawBody
+		err := r.one(q("body-of"), args{notification}, &raw.packed, &raw.packing, &raw.key, &raw.mac)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errNotFound
 		}
 		if err != nil {
 			return err
 		}
-		body, err = unpackBody(packed, packing)
+		body, err = s.keys.bodyOf(raw)
+		var closed missingKeyError
+		if errors.As(err, &closed) {
+			return errNotFound
+		}
 		return err
 	})
 	return body, err

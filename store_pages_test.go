@@ -240,12 +240,34 @@ func TestPaymentsAreFoundByWhatAPersonHasInHand(t *testing.T) {
 	if found, more, err := s.PaymentsNamed(s.ctx(), "104", 2); len(found) != 2 || !more || err != nil {
 		t.Errorf("two of more: %d, %v, %v", len(found), more, err)
 	}
-	// The reference goes with the body.
+	// The reference goes with the body, and the number with it.
 	if _, err := s.DropBodies(s.ctx(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if found, _, err := s.PaymentsNamed(s.ctx(), bank, 2); len(found) != 0 || err != nil {
 		t.Errorf("after its body was deleted a payment is found by %s: %v", bank, err)
+	}
+	s.bind(Order{ID: "gone", Customer: "c-77"})
+	gone := pay("gone")
+	bank = bankOf(t, p.PaymentForm(gone).Body)
+	if found, _, err := s.PaymentsNamed(s.ctx(), bank, 2); len(found) != 1 || err != nil {
+		t.Errorf("%s finds %d (%v)", bank, len(found), err)
+	}
+	kept := func() (n int) {
+		if err := s.read(s.ctx(), func(r rows) error {
+			return r.one("SELECT count(*) FROM banks WHERE notification IN (SELECT seq FROM notifications WHERE txn_id = ?)",
+				args{gone.TxnID}, &n)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := kept()
+	if _, err := s.Forget(s.ctx(), "c-77"); err != nil {
+		t.Fatal(err)
+	}
+	if after := kept(); before != 1 || after != 0 {
+		t.Errorf("%d numbers of the customer's message before they were forgotten, %d after", before, after)
 	}
 }
 

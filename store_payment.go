@@ -250,10 +250,6 @@ func deniedBy(f Facts, n Notification) bool {
 
 // bookNotification books a message; opens is whether a transaction begins with it.
 func (t *tx) bookNotification(n Notification, subject string, body rawBody, opens bool) error {
-	bank, err := t.bankNumber(n.Bank, n.At)
-	if err != nil {
-		return err
-	}
 	seq, err := t.bookWith("notifications", []any{stored(opens)},
 		n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result, n.Why, n.Unusable,
 		n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt,
@@ -263,7 +259,7 @@ func (t *tx) bookNotification(n Notification, subject string, body rawBody, open
 	if err != nil {
 		return err
 	}
-	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing, blob(body.key), bank)
+	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing, blob(body.key))
 }
 
 func (t *tx) countDelivery(seq int64) error {

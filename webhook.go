@@ -148,7 +148,6 @@ func (c *Config) receive(
 	m = e.Classify()
 	identity := e.Identity()
 	n := notification(m, identity[:])
-	n.Bank = e.BankReference()
 	if c.Paytm.Forward != nil {
 		result, err = store.ReceiveAndForward(ctx, n, m.SubscriptionID, w)
 	} else {

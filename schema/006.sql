@@ -79,8 +79,8 @@ CREATE INDEX imports_of ON imports (what, seq);
 CREATE TRIGGER imports_stay BEFORE UPDATE ON imports BEGIN SELECT RAISE (ABORT, 'facts are never changed'); END;
 CREATE TRIGGER imports_remain BEFORE DELETE ON imports BEGIN SELECT RAISE (ABORT, 'facts are never deleted'); END;
 
--- What pages look for. An ordinary payment is in none of these indexes but the one of bodies: they cost the
--- webhook's way nothing but a look at two texts.
+-- What pages look for. An ordinary payment is in none of these indexes: they cost the webhook's way nothing
+-- but a look at two texts.
 CREATE INDEX transactions_in_conflict ON transactions (paid_at) WHERE conflict <> '';
 CREATE INDEX transactions_blocked ON transactions (paid_at)
   WHERE blocks <> '' AND blocks <> 'unconfirmed' AND void = 0 AND payout = 0;
@@ -100,11 +100,19 @@ SELECT id
  WHERE confirmation = 'waiting'
    AND NOT EXISTS (SELECT 1 FROM polls p WHERE p.txn = t.id);
 
--- PERSONAL, like the body it comes from and deleted with it. By what a payment is found that a customer names
--- by the bank's reference (RRN, BANKTXNID): the day in India of its receipt times 2^40, plus 40 bits of a
--- keyed hash. The day in front keeps new entries of the index beside each other. 0 when there is none.
-ALTER TABLE bodies ADD COLUMN bank INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX bodies_by_bank ON bodies (bank) WHERE bank <> 0;
+-- PERSONAL, like the bodies it comes from. By what a payment is found that a customer names by the bank's
+-- reference (RRN, BANKTXNID). It is filled beside the webhook's way, many messages at once.
+CREATE TABLE banks (
+  bank         INTEGER NOT NULL,  -- the day in India of the receipt times 2^40, plus 40 bits of a keyed hash
+  notification INTEGER NOT NULL,  -- notifications.seq
+  PRIMARY KEY (bank, notification)
+) STRICT, WITHOUT ROWID;
+-- Up to which message that has been done.
+CREATE TABLE banks_done (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO banks_done VALUES (1, 0);
 
 -- Which payouts went into a file for the bank.
 CREATE INDEX steps_by_way ON steps (way) WHERE way <> '';

@@ -184,8 +184,8 @@ SELECT seq, at, gateway, identity, kind, type, result, why, unusable, mid, txn_i
 SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = ?);
 
 -- name: insert-body
-INSERT INTO bodies (notification, salt, body, packing, key, bank)
-VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO bodies (notification, salt, body, packing, key)
+VALUES (?, ?, ?, ?, ?);
 
 -- name: count-delivery
 -- A message that came once has no row.
@@ -1608,11 +1608,12 @@ SELECT txn_id
  LIMIT ?2;
 
 -- name: page-txnids-of-bank
--- One look-up a day, back from the newest.
+-- One look-up a day, back from the newest. What is forgotten is not found.
 WITH RECURSIVE back (day) AS (SELECT ?2 UNION ALL SELECT day - 1 FROM back WHERE day > ?3)
 SELECT n.txn_id
   FROM back
- CROSS JOIN bodies b ON b.bank = (back.day << 40) + ?1 AND b.bank <> 0
+ CROSS JOIN banks b ON b.bank = (back.day << 40) + ?1
+ CROSS JOIN bodies o ON o.notification = b.notification
  CROSS JOIN notifications n ON n.seq = b.notification
  WHERE n.txn_id <> ''
  LIMIT ?4;
@@ -1896,9 +1897,10 @@ SELECT s.id, s.partner, s.payable, s.minimum, n.step
  LIMIT ?3;
 
 -- name: body-of
-SELECT body, packing
-  FROM bodies
- WHERE notification = ?;
+SELECT b.body, b.packing, b.key, n.body_mac
+  FROM bodies b
+  JOIN notifications n ON n.seq = b.notification
+ WHERE b.notification = ?;
 
 -- name: page-payout-files
 SELECT id, at
@@ -1982,3 +1984,32 @@ SELECT id, at, name, email, mobile, places, note, code, state
  WHERE id < ?
  ORDER BY id DESC
  LIMIT ?;
+
+-- name: bodies-behind
+-- Those that are still to be looked at for a reference of the bank.
+SELECT b.notification, n.at, b.body, b.packing, b.key, n.body_mac
+  FROM bodies b
+  JOIN notifications n ON n.seq = b.notification
+ WHERE b.notification > (SELECT seq FROM banks_done)
+ ORDER BY b.notification
+ LIMIT ?;
+
+-- name: insert-bank
+INSERT INTO banks (bank, notification)
+VALUES (?, ?)
+    ON CONFLICT DO NOTHING;
+
+-- name: banks-done
+UPDATE banks_done
+   SET seq = max(seq, ?);
+
+-- name: delete-old-banks
+DELETE FROM banks
+ WHERE bank < ?;
+
+-- name: delete-bank
+-- Of a message whose body goes: it is looked for among those of its day.
+DELETE FROM banks
+ WHERE notification = ?1
+   AND bank >= (((SELECT at FROM notifications WHERE seq = ?1) + 19800000) / 86400000) << 40
+   AND bank < (((SELECT at FROM notifications WHERE seq = ?1) + 19800000) / 86400000 + 1) << 40;
