@@ -45,8 +45,9 @@
     referrerPolicy: 'no-referrer'
   }).then((answer) => answer.json());
 
+  // A page in a frame is not one that somebody came to.
   const send = () => {
-    if (!allowed || !found || found == sent) return;
+    if (top != self || !allowed || !found || found == sent) return;
     const before = sent, body = sent = found;
     hissa.click = post(body + '&click=' + (id || '')).then((answer) => {
       if (answer.error) throw 0;
