@@ -59,7 +59,7 @@ func (p *tab) ordersIn(order string) {
 // The parameter appears after the app has gone to another address by itself; nothing has to be called.
 func TestSinglePageApp(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.app(tag))
+	lives(t, "shop.example", s.app(tag(t)))
 	p := open(t, view{width: 360})
 	p.goTo("https://shop.example/")
 	p.press("#on")
@@ -83,7 +83,7 @@ func TestSinglePageApp(t *testing.T) {
 // A code that came before consent, and was gone from the address when consent was given.
 func TestSinglePageAppWaits(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.app(waiting))
+	lives(t, "shop.example", s.app(waiting(t)))
 	p := open(t, view{})
 	p.goTo("https://shop.example/?ref=ASHA")
 	p.press("#on")
@@ -98,7 +98,7 @@ func TestSinglePageAppWaits(t *testing.T) {
 // A browser without the Navigation API: the router calls track.
 func TestSinglePageAppInAnOldBrowser(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.app(tag))
+	lives(t, "shop.example", s.app(tag(t)))
 	p := open(t, view{hello: `Object.defineProperty(window, 'navigation', { value: undefined });`})
 	p.goTo("https://shop.example/")
 	p.press("#campaign")
@@ -111,7 +111,7 @@ func TestSinglePageAppInAnOldBrowser(t *testing.T) {
 // and the sale is the partner's all the same.
 func TestShopOnAnotherSite(t *testing.T) {
 	s := newShop(t, `model = "first-click"`)
-	lives(t, "other.example", s.app(tag))
+	lives(t, "other.example", s.app(tag(t)))
 	p := open(t, view{})
 	p.goTo("https://other.example/?ref=ASHA")
 	p.goTo("https://other.example/?ref=RAVI")
@@ -124,5 +124,25 @@ func TestShopOnAnotherSite(t *testing.T) {
 	}
 	s.wantClicks("ASHA  true", "RAVI  true")
 	p.ordersIn("1001")
+	s.wantPaid("1001", "ASHA click 149.90")
+}
+
+// The form that the README has for such a shop, without any other script.
+func TestFormOnAnotherSite(t *testing.T) {
+	s := newShop(t, "")
+	lives(t, "other.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			s.bind("1001", r.PostFormValue("hissa_click"))
+		}
+		fmt.Fprint(w, `<!doctype html><title>Shop</title><link rel="icon" href="data:">`, tag(t),
+			fromREADME(t, "html snippet elsewhere"))
+	}))
+	p := open(t, view{})
+	p.goTo("https://other.example/?ref=ASHA")
+	p.goTo("https://other.example/cart")
+	p.press("button")
+	if got := eval[string](p, `location.pathname`); got != "/checkout" {
+		t.Fatalf("the form led to %s", got)
+	}
 	s.wantPaid("1001", "ASHA click 149.90")
 }

@@ -16,10 +16,25 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const (
-	tag     = `<script src="https://go.shop.example/hissa.js" defer></script>`
-	waiting = `<script src="https://go.shop.example/hissa.js" data-consent="wait" defer></script>`
-)
+// fromREADME is a block that shop owners copy, with the names of the tests' shop in it.
+func fromREADME(t testing.TB, info string) string {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(text), "\n```"+info+"\n")
+	block, _, closed := strings.Cut(after, "\n```\n")
+	if !found || !closed {
+		t.Fatalf("the README has no block %q", info)
+	}
+	return strings.ReplaceAll(block, "go.shop.in", "go.shop.example")
+}
+
+// tag is the line that puts the snippet into a page; waiting is the one that waits for consent.
+func tag(t testing.TB) string { return fromREADME(t, "html snippet") }
+
+func waiting(t testing.TB) string { return fromREADME(t, "html snippet wait") }
 
 // plainPage is a page of a shop that has a strict policy and a checkout without any script of its own.
 const plainPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Kanpur Shoes</title>
@@ -82,7 +97,7 @@ func (s *shop) wantPaid(order, want string) {
 // A partner shares a page of the shop; a visitor comes, looks around, and pays on another page.
 func TestPlainShop(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(tag))
+	lives(t, "shop.example", s.plainShop(tag(t)))
 	p := open(t, view{width: 360})
 	p.goTo("https://shop.example/shoes?ref=asha&sub=insta&sub2=reel&utm_source=x&email=me@shop.example")
 	sent := p.sent()
@@ -128,7 +143,7 @@ func wantCookie(p *tab) {
 // The other two names, an unknown code, and pages without any.
 func TestNamesOfTheParameter(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(tag))
+	lives(t, "shop.example", s.plainShop(tag(t)))
 	p := open(t, view{})
 	for _, path := range []string{"/", "/?utm_source=x", "/?ref=&via=&aff=", "/?reference=ASHA#ref=ASHA"} {
 		p.goTo("https://shop.example" + path)
@@ -155,7 +170,7 @@ func TestNamesOfTheParameter(t *testing.T) {
 // With first-click the first partner keeps the visitor, and the page hears which click that is.
 func TestFirstClick(t *testing.T) {
 	s := newShop(t, `model = "first-click"`)
-	lives(t, "shop.example", s.plainShop(tag))
+	lives(t, "shop.example", s.plainShop(tag(t)))
 	p := open(t, view{})
 	p.goTo("https://shop.example/?ref=ASHA")
 	first := p.cookie("hissa_click")
@@ -173,7 +188,7 @@ func TestFirstClick(t *testing.T) {
 // counts the first one's link; consent taken back deletes the cookie.
 func TestConsent(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(waiting))
+	lives(t, "shop.example", s.plainShop(waiting(t)))
 	for name, consent := range map[string]string{
 		"by a call": `hissa.consent()`, "by an event": `dispatchEvent(new Event('hissa:consent'))`,
 	} {
@@ -215,7 +230,7 @@ func untouched(p *tab, name string) {
 // snippet has said so in window.hissa.
 func TestPrivacyControl(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(tag))
+	lives(t, "shop.example", s.plainShop(tag(t)))
 	p := open(t, view{hello: `Object.defineProperty(navigator, 'globalPrivacyControl', { value: true });`})
 	p.goTo("https://shop.example/?ref=ASHA")
 	time.Sleep(300 * time.Millisecond)
@@ -223,37 +238,48 @@ func TestPrivacyControl(t *testing.T) {
 	p.run(`hissa.consent()`)
 	wantCookie(p)
 
-	lives(t, "shop.example", s.plainShop(waiting))
+	lives(t, "shop.example", s.plainShop(waiting(t)))
 	p = open(t, view{hello: `window.hissa = { consented: true };`})
 	p.goTo("https://shop.example/?ref=ASHA")
 	wantCookie(p)
 	s.wantClicks("ASHA  true", "ASHA  true")
 }
 
-// Going back to a page is no new click: the last partner whose link was followed keeps the visitor.
+// Going back to a page is no new click, whether the browser has kept it or loads it anew: the last
+// partner whose link was followed keeps the visitor.
 func TestGoingBack(t *testing.T) {
-	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(tag))
-	p := open(t, view{})
-	p.goTo("https://shop.example/?ref=ASHA")
-	p.goTo("https://shop.example/?ref=RAVI")
-	p.run(`history.back()`)
-	time.Sleep(300 * time.Millisecond)
-	p.settle()
-	if got := eval[string](p, `location.search`); got != "?ref=ASHA" {
-		t.Fatalf("going back led to %s", got)
+	const unkept = `addEventListener('unload', () => {});`
+	for how, hello := range map[string]string{"kept": "", "loaded": unkept} {
+		s := newShop(t, "")
+		lives(t, "shop.example", s.plainShop(tag(t)))
+		p := open(t, view{hello: hello + `addEventListener('pageshow', (e) => { window.wasKept = e.persisted; });`})
+		p.goTo("https://shop.example/?ref=ASHA")
+		p.goTo("https://shop.example/?ref=RAVI")
+		p.run(`history.back()`)
+		time.Sleep(300 * time.Millisecond)
+		p.settle()
+		if got := eval[string](p, `location.search + ' ' + window.wasKept`); got != fmt.Sprint("?ref=ASHA ", how == "kept") {
+			t.Fatalf("%s: going back led to %s", how, got)
+		}
+		s.wantClicks("ASHA  true", "RAVI  true")
+		p.buys("1")
+		s.wantPaid("1", "RAVI click 149.90")
 	}
-	s.wantClicks("ASHA  true", "RAVI  true")
-	p.buys("1")
-	s.wantPaid("1", "RAVI click 149.90")
 }
 
 // A page that the browser prepares in advance counts when the visitor comes to it, and not before. The
 // browser prepares none in a tab that is watched, so this one is not, and goes on when the shop lets it.
 func TestPreparedPage(t *testing.T) {
 	s := newShop(t, "")
-	shop := s.plainShop(tag)
-	prepared, goOn := make(chan string, 1), make(chan struct{})
+	shop := s.plainShop(tag(t))
+	prepared, loaded, goOn := make(chan string, 1), make(chan struct{}, 1), make(chan struct{})
+	hissa := behind(t, s.url)
+	lives(t, "go.shop.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hissa.ServeHTTP(w, r)
+		if r.URL.Path == "/hissa.js" {
+			loaded <- struct{}{}
+		}
+	}))
 	lives(t, "shop.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/start":
@@ -279,7 +305,12 @@ func TestPreparedPage(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the browser prepares no page")
 	}
-	time.Sleep(time.Second)
+	select {
+	case <-loaded:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the prepared page does not load the snippet")
+	}
+	time.Sleep(2 * time.Second)
 	s.wantClicks()
 	close(goOn)
 	for deadline := time.Now().Add(20 * time.Second); len(s.clicks()) == 0 && time.Now().Before(deadline); {
@@ -294,12 +325,13 @@ func TestPreparedPage(t *testing.T) {
 // WooCommerce with the plugin that is copied into it, its banner and its checkout.
 func TestWooCommerce(t *testing.T) {
 	needs(t, "php", "apt-get install php-cli php-curl")
-	for _, snippet := range []string{"now", "wait"} {
+	line := fromREADME(t, "php snippet")
+	for _, line := range []string{line, strings.Replace(line, "'wait'", "'now'", 1)} {
 		s := newShop(t, "")
-		lives(t, "shop.example", behind(t, s.wordpress(snippet)))
+		lives(t, "shop.example", behind(t, s.wordpress(line)))
 		p := open(t, view{width: 360})
 		p.goTo("https://shop.example/?product=7&ref=ASHA")
-		if snippet == "wait" {
+		if strings.Contains(line, "wait") {
 			time.Sleep(300 * time.Millisecond)
 			untouched(p, "WooCommerce")
 			p.press("#accept")
@@ -316,13 +348,14 @@ func TestWooCommerce(t *testing.T) {
 	}
 }
 
-// wordpress serves the shop that deploy/shop/woocommerce.php is tested with, and returns its address.
-func (s *shop) wordpress(snippet string) string {
+// wordpress serves the shop that deploy/shop/woocommerce.php is tested with, with a line more in its
+// wp-config.php, and returns its address.
+func (s *shop) wordpress(line string) string {
 	s.Helper()
 	command := exec.Command("php", "-S", "127.0.0.1:0", "deploy/shop/testdata/wordpress.php")
 	command.Dir = ".."
 	command.Env = append(os.Environ(), "HISSA_URL=https://go.shop.example", "HISSA_BEHIND="+s.url,
-		"HISSA_KEY="+s.key, "HISSA_SNIPPET="+snippet)
+		"HISSA_KEY="+s.key, "HISSA_WP_CONFIG="+line)
 	return started(s, command, regexp.MustCompile(`(http://127\.0\.0\.1:[0-9]+)\) started`))
 }
 
@@ -330,9 +363,9 @@ func (s *shop) wordpress(snippet string) string {
 // that it does is counted.
 func TestHostileSite(t *testing.T) {
 	s := newShop(t, "")
-	lives(t, "shop.example", s.plainShop(tag))
+	lives(t, "shop.example", s.plainShop(tag(t)))
 	lives(t, "evil.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, `<!doctype html><title>Recipes</title><link rel="icon" href="data:">`, tag,
+		fmt.Fprint(w, `<!doctype html><title>Recipes</title><link rel="icon" href="data:">`, tag(t),
 			`<iframe src="https://shop.example/?ref=RAVI"></iframe>
 			<form method="post" action="https://go.shop.example/v1/clicks"><input name="code" value="RAVI"></form>`)
 	}))

@@ -6,9 +6,7 @@
 define('ABSPATH', __DIR__ . '/');
 define('HISSA_URL', getenv('HISSA_URL'));
 define('HISSA_KEY', getenv('HISSA_KEY'));
-if (getenv('HISSA_SNIPPET')) {
-    define('HISSA_SNIPPET', getenv('HISSA_SNIPPET'));
-}
+eval((string) getenv('HISSA_WP_CONFIG')); // a line more of wp-config.php
 
 $hooks = [];
 
