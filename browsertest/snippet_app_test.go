@@ -72,6 +72,7 @@ func TestSinglePageApp(t *testing.T) {
 	p.press("#campaign")
 	p.press("#other")
 	p.run(`history.back()`)
+	s.wantClicks("ASHA sub=story true", "RAVI  true") // going back is no click, unless the app says so
 	p.run(`hissa.track()`)
 	s.wantClicks("ASHA sub=story true", "RAVI  true", "ASHA sub=story true")
 	p.run(`hissa.track('https://shop.example/x?via=RAVI&sub=told')`)
