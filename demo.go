@@ -26,10 +26,11 @@ import (
 
 	"hissa/paytm"
 	"hissa/paytm/paytmtest"
+	"hissa/web"
 )
 
 var demoCommand = command{
-	name: "demo", usage: "[-listen ADDR] [-keep]",
+	name: "demo", usage: "[-listen ADDR] [-keep] [-pages]",
 	short: "a whole program against a simulated Paytm, in under a minute",
 	long: `
 Makes a temporary database, starts the server, and lets a simulated Paytm loose on it:
@@ -40,20 +41,42 @@ It prints what happens, what each partner earned, one payment explained, and wha
 says. Then it ends, unless stdin is a terminal or -keep is given: then it keeps serving until
 it is interrupted. Amounts are rupees, times IST.
 
+-pages does none of that: it serves every page in each of its states from canned data, to be
+looked at in a browser until it is interrupted.
+
 Example:  hissa demo -listen 127.0.0.1:8080 -keep`,
 	run: func(c *call) error {
 		listen := c.flags.String("listen", "127.0.0.1:0", "")
 		keep := c.flags.Bool("keep", false, "")
+		pages := c.flags.Bool("pages", false, "")
 		if err := c.exactly(0); err != nil {
 			return err
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
+		if *pages {
+			return demoPages(ctx, c.stdout, *listen)
+		}
 		if f, ok := c.stdin.(*os.File); ok && isTerminal(f) {
 			*keep = true
 		}
 		return demo(ctx, c.stdout, *listen, *keep)
 	},
+}
+
+// demoPages serves the gallery of pages until ctx ends.
+func demoPages(ctx context.Context, out io.Writer, listen string) error {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("can't listen on %s: %w: name another address with -listen", listen, err)
+	}
+	server := &http.Server{Handler: web.GalleryHandler(), ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	fmt.Fprintf(out, "Every page is at http://%s/ until you press Ctrl-C.\n", listener.Addr())
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
 
 // demonstration is the shop of the demo and everybody around it.

@@ -1,0 +1,77 @@
+// What pages can do beyond HTML: copy a text, and swap blocks when something has happened. Without it a
+// page is as complete, and reloading shows what is new.
+(function () {
+  'use strict';
+  var doc = document, body = doc.body, line = doc.getElementById('live');
+  doc.documentElement.classList.add('js');
+
+  doc.addEventListener('click', function (e) {
+    var b = e.target.closest('[data-copy]');
+    if (!b || !navigator.clipboard) return;
+    navigator.clipboard.writeText(b.dataset.copy).then(function () {
+      var was = b.textContent;
+      b.textContent = body.dataset.copied;
+      setTimeout(function () { b.textContent = was; }, 1500);
+    });
+  });
+
+  var blocks = doc.querySelectorAll('[data-live]');
+  if (!blocks.length || !window.EventSource) return;
+  var stream, waiting = {}, news = 0;
+
+  function swap(id) {
+    var old = doc.getElementById(id);
+    if (!old) return;
+    fetch(old.dataset.live, { headers: { Accept: 'text/html' } }).then(function (r) {
+      return r.ok ? r.text() : Promise.reject();
+    }).then(function (html) {
+      var fresh = new DOMParser().parseFromString(html, 'text/html').getElementById(id);
+      if (fresh && doc.getElementById(id) === old) old.replaceWith(fresh);
+    }).catch(function () {});
+  }
+
+  function show() {
+    Object.keys(waiting).forEach(swap);
+    waiting = {}; news = 0; line.textContent = '';
+  }
+
+  function announce() {
+    var b = doc.createElement('button');
+    b.type = 'button';
+    b.textContent = (news === 1 ? body.dataset.one : body.dataset.other.replace('{n}', news)) +
+      (Object.keys(waiting).length ? ' · ' + body.dataset.show : '');
+    b.onclick = show;
+    line.replaceChildren(b);
+  }
+
+  // Rows do not move under a finger: a list that is touched, read from further down, or written in waits
+  // behind the line.
+  function busy(el) {
+    return el.matches(':hover, :focus-within') || el.getBoundingClientRect().top < 0;
+  }
+
+  function changed(e) {
+    var what = JSON.parse(e.data);
+    doc.querySelectorAll('[data-live]').forEach(function (el) {
+      var on = el.dataset.on.split(' ');
+      if (!what.changed.some(function (c) { return on.indexOf(c) >= 0; })) return;
+      if (busy(el)) waiting[el.id] = true; else swap(el.id);
+    });
+    if (what.payments) { news += what.payments; announce(); }
+  }
+
+  function listen() {
+    if (doc.hidden) { if (stream) stream.close(); stream = null; return; }
+    if (stream) return;
+    stream = new EventSource(body.dataset.events);
+    stream.addEventListener('changed', changed);
+    stream.addEventListener('reload', function () {
+      doc.querySelectorAll('[data-live]').forEach(function (el) { swap(el.id); });
+    });
+  }
+  doc.addEventListener('visibilitychange', function () {
+    listen();
+    if (!doc.hidden) doc.querySelectorAll('[data-live]').forEach(function (el) { swap(el.id); });
+  });
+  listen();
+})();
