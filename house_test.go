@@ -73,6 +73,27 @@ func TestPaytmNeedsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
+// The pages know how things look: no database, no clock, nothing of ours.
+func TestWebKnowsNoShop(t *testing.T) {
+	others := []string{"github.com/BurntSushi/toml", "rsc.io/qr"}
+	for path, f := range sources(t, "web/*.go") {
+		for _, imported := range imports(f) {
+			if strings.HasPrefix(imported, "hissa") || strings.Contains(imported, ".") && !slices.Contains(others, imported) ||
+				imported == "database/sql" {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := call.X.(*ast.Ident); ok && pkg.Name == "time" && call.Sel.Name == "Now" {
+					t.Errorf("%s reads the clock", path)
+				}
+			}
+			return true
+		})
+	}
+}
+
 // Only the store knows the SQLite driver, and only those who read or write through it know SQL.
 func TestOnlyTheStoreKnowsTheDriver(t *testing.T) {
 	for path, f := range sources(t, "*.go") {

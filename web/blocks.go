@@ -57,7 +57,8 @@ type PaymentRow struct {
 
 // Need is one sort of thing that waits for a person.
 type Need struct {
-	Kind   string // conflict, review, expired, denied, unattributed, refunds, abuse, merchant, refused, forward
+	// Kind is conflict, review, expired, denied, unattributed, refunds, abuse, merchant, refused or forward.
+	Kind   string
 	Count  int64
 	More   bool // there are more than Count
 	Oldest time.Time

@@ -81,8 +81,8 @@ func (v *vocabulary) bars(days []Day) (template.HTML, error) {
 		bottom+axisHeight, label)
 	for _, name := range []string{"sales", "income", "refund"} {
 		fmt.Fprintf(&svg, `<pattern id="h-%s" class="%s" width="5" height="5" patternUnits="userSpaceOnUse" `+
-			`patternTransform="rotate(45)"><path d="M0 0v5" stroke="currentColor" stroke-width="4"/></pattern>`,
-			name, name)
+			`patternTransform="rotate(45)"><path d="M0 0v5" stroke="currentColor" stroke-width="4"/>`+
+			`</pattern>`, name, name)
 	}
 	svg.WriteString(`</defs>`)
 	for _, p := range []panel{upper, lower} {
@@ -99,7 +99,7 @@ func (v *vocabulary) bars(days []Day) (template.HTML, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&svg, `<text class="cap" x="0" y="%d">%s</text>`, h.p.top-6, text)
+		fmt.Fprintf(&svg, `<text x="0" y="%d">%s</text>`, h.p.top-6, text)
 	}
 	v.axis(&svg, list, bottom+axisHeight-5)
 	svg.WriteString(`</svg>`)
@@ -147,12 +147,11 @@ func (v *vocabulary) dayOf(b bucket) string {
 func (v *vocabulary) axis(svg *strings.Builder, list []bucket, y int) {
 	step := max(1, (len(list)+3)/4)
 	for i := 0; i < len(list); i += step {
-		x := (float64(i) + 0.5) * 100 / float64(len(list))
-		anchor := "mid"
+		x, class := (float64(i)+0.5)*100/float64(len(list)), ` class="mid"`
 		if i == 0 {
-			x, anchor = 0, "start"
+			x, class = 0, "" // flush with the frame
 		}
-		fmt.Fprintf(svg, `<text class="%s" x="%.2f%%" y="%d">%s</text>`, anchor, x, y, v.dayMonth(list[i].Date))
+		fmt.Fprintf(svg, `<text%s x="%.2f%%" y="%d">%s</text>`, class, x, y, v.dayMonth(list[i].Date))
 	}
 }
 
@@ -172,8 +171,9 @@ func spark(amounts []int64) template.HTML {
 			fmt.Fprintf(&path, "M%d %dv-%d", 3*i+1, height, h)
 		}
 	}
+	width := 3 * len(amounts)
 	return template.HTML(fmt.Sprintf(`<svg class="spark" viewBox="0 0 %d %d" width="%d" height="%d" `+
-		`aria-hidden="true"><path d="%s"/></svg>`, 3*len(amounts), height, 3*len(amounts), height, path.String()))
+		`aria-hidden="true"><path d="%s"/></svg>`, width, height, width, height, path.String()))
 }
 
 // share draws a part of the most as a line as long as it is large.

@@ -31,9 +31,10 @@ func functions(v *vocabulary, base string) template.FuncMap {
 		},
 		"asset": func(name string) string { return base + assetPath(name) },
 		"bars":  v.bars, "spark": spark, "share": share,
-		"part": func(name, path string) string { return base + part(name, path) }, "before": before, "filter": filter,
-		"qr":  func(text string) (template.HTML, error) { return drawQR(text) },
-		"neg": func(n int64) int64 { return -n }, "minus": func(a, b int64) int64 { return a - b },
+		"part": func(name, path string) string { return base + part(name, path) }, "before": before,
+		"filter": filter,
+		"qr":     func(text string) (template.HTML, error) { return drawQR(text) },
+		"neg":    func(n int64) int64 { return -n }, "minus": func(a, b int64) int64 { return a - b },
 		"plus":    func(a, b int64) int64 { return a + b },
 		"has":     func(list []string, s string) bool { return contains(list, s) },
 		"section": func(path, prefix string) bool { return within(path, prefix) },
@@ -109,7 +110,8 @@ func inLanguage(path, lang string) string {
 // within reports whether a path is a page or below it.
 func within(path, page string) bool {
 	path, _, _ = strings.Cut(path, "?")
-	return path == page || strings.HasPrefix(path, strings.TrimSuffix(page, "/")+"/") && page != "/admin/" &&
+	return path == page || strings.HasPrefix(path, strings.TrimSuffix(page,
+		"/")+"/") && page != "/admin/" &&
 		page != "/partner/"
 }
 

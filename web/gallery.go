@@ -28,7 +28,8 @@ const hour = time.Hour
 // hostile are texts that somebody might want to be more than texts.
 var hostile = []string{
 	`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `javascript:alert(1)`,
-	"\u202egnirts desrever\u202c", "' onmouseover='alert(1)", "{{.Shop}} {n} {amount}", "../../admin/payouts",
+	"\u202egnirts desrever\u202c", "' onmouseover='alert(1)", "{{.Shop}} {n} {amount}",
+	"../../admin/payouts",
 	strings.Repeat("Ünendlich ", 1024),
 }
 
@@ -62,7 +63,8 @@ func Gallery() []Sample {
 	add("owner", "/admin/payouts", payoutsSamples()...)
 	add("owner", "/admin/settings", settingsSamples()...)
 	add("viewer", "/admin/statements", Sample{Name: "viewer/statement", Page: galleryStatement()},
-		Sample{Name: "viewer/partner", Page: partnerSamples()[0].Page}, Sample{Name: "viewer/people", Page: People{}})
+		Sample{Name: "viewer/partner", Page: partnerSamples()[0].Page}, Sample{Name: "viewer/people",
+			Page: People{}})
 	add("partner", "/partner/", portalSamples()...)
 	add("", "/join", joinSamples()...)
 	return list
@@ -72,6 +74,13 @@ func Gallery() []Sample {
 func GalleryHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", Assets())
+	for _, stream := range []string{"GET /admin/events",
+		"GET /partner/events"} { // 204: there is no news, ever
+		mux.HandleFunc(stream, func(w http.ResponseWriter,
+			_ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
 	samples := Gallery()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		showSample(w, r, Sample{Page: galleryIndex{samples}, Frame: Frame{Shop: "Hissa", Now: galleryNow}})
@@ -100,7 +109,8 @@ func showSample(w http.ResponseWriter, r *http.Request, s Sample) {
 }
 
 func doorSamples() []Sample {
-	wrong := Form{Values: map[string]string{"email": "meera@shop.in"}, Errors: map[string]string{"password": "wrong"}}
+	wrong := Form{Values: map[string]string{"email": "meera@shop.in"},
+		Errors: map[string]string{"password": "wrong"}}
 	var list []Sample
 	for _, s := range []Sample{
 		{Name: "sign-in/staff", Page: SignIn{Next: "/admin/payments?state=held"}},
@@ -113,7 +123,8 @@ func doorSamples() []Sample {
 			Form: Form{Errors: map[string]string{"password": "short", "again": "differ"}}}},
 		{Name: "welcome/gone", Page: Welcome{Gone: true}},
 		{Name: "welcome/gone-partner", Page: Welcome{Gone: true, Portal: true}},
-		{Name: "again/approve", Page: PasswordAgain{Action: "/admin/statements/17", Act: "approve", Code: true,
+		{Name: "again/approve", Page: PasswordAgain{Action: "/admin/statements/17", Act: "approve",
+			Code:   true,
 			Fields: []Field{{"step", "approved"}, {"reason", nasty(1)}}}},
 		{Name: "again/wrong", Page: PasswordAgain{Action: "/admin/keys", Act: "key",
 			Form: Form{Errors: map[string]string{"password": "wrong"}}}},
@@ -129,27 +140,33 @@ func doorSamples() []Sample {
 func accountSamples() []Sample {
 	uri := "otpauth://totp/Chai%20%26%20Co:meera@shop.in?secret=JBSWY3DPEHPK3PXP&issuer=Chai%20%26%20Co"
 	return []Sample{
-		{Name: "account/plain", Page: Account{Email: "meera@shop.in", Sessions: 2}, Frame: Frame{Notice: "saved"}},
-		{Name: "account/totp", Page: Account{Email: "meera@shop.in", Secret: "JBSWY3DPEHPK3PXP", URI: uri, Sessions: 1,
+		{Name: "account/plain", Page: Account{Email: "meera@shop.in", Sessions: 2},
+			Frame: Frame{Notice: "saved"}},
+		{Name: "account/totp", Page: Account{Email: "meera@shop.in", Secret: "JBSWY3DPEHPK3PXP",
+			URI: uri, Sessions: 1,
 			Form: Form{Errors: map[string]string{"code": "code"}}}},
 		{Name: "account/on", Page: Account{Email: nasty(1), TOTP: true, Sessions: 12}},
 	}
 }
 
 var galleryNames = []struct{ code, name string }{
-	{"ASHA", "Asha Verma"}, {"RAVI", "Ravi Kumar"}, {"MEERA", "मीरा शर्मा"}, {"KANPURFOODIE", "Kanpur Foodie"},
+	{"ASHA", "Asha Verma"}, {"RAVI", "Ravi Kumar"}, {"MEERA", "मीरा शर्मा"}, {"KANPURFOODIE",
+		"Kanpur Foodie"},
 	{"TECHGURU", "Tech Guru Hindi"}, {"", ""},
 }
 
 func galleryTxn(i int) string { return fmt.Sprintf("202611221112128001101680%011d", 40017+i*7919) }
 
 func galleryRows(n int) []PaymentRow {
-	states := []string{"held", "due", "paid", "held", "reversed", "nobody", "held", "pending", "failed", "due"}
+	states := []string{"held", "due", "paid", "held", "reversed", "nobody", "held", "pending", "failed",
+		"due"}
 	var rows []PaymentRow
 	for i := range n {
 		who := galleryNames[i%len(galleryNames)]
-		r := PaymentRow{TxnID: galleryTxn(i), Order: fmt.Sprint(4812 - i), At: ago(time.Duration(i*i+3*i) * 7 * time.Minute),
-			Amount: int64(49900 + i*i*37100%1900000), Partner: who.code, Name: who.name, State: states[i%len(states)]}
+		r := PaymentRow{TxnID: galleryTxn(i), Order: fmt.Sprint(4812 - i),
+			At:     ago(time.Duration(i*i+3*i) * 7 * time.Minute),
+			Amount: int64(49900 + i*i*37100%1900000), Partner: who.code, Name: who.name,
+			State: states[i%len(states)]}
 		r.Commission = r.Amount / 10
 		if r.State == "nobody" || who.code == "" {
 			r.State, r.Partner, r.Name, r.Commission = "nobody", "", "", 0
@@ -186,9 +203,12 @@ func galleryRange(name string, days int) Range {
 
 func galleryNeeds() []Need {
 	return []Need{
-		{Kind: "conflict", Count: 1, Oldest: ago(26 * hour)}, {Kind: "expired", Count: 2, Oldest: ago(80 * hour)},
-		{Kind: "unattributed", Count: 100, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds", Count: 0},
-		{Kind: "abuse", Count: 3, Oldest: ago(40 * time.Minute)}, {Kind: "merchant"}, {Kind: "denied", Count: 1},
+		{Kind: "conflict", Count: 1, Oldest: ago(26 * hour)}, {Kind: "expired", Count: 2,
+			Oldest: ago(80 * hour)},
+		{Kind: "unattributed", Count: 100, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds",
+			Count: 0},
+		{Kind: "abuse", Count: 3, Oldest: ago(40 * time.Minute)}, {Kind: "merchant"}, {Kind: "denied",
+			Count: 1},
 		{Kind: "review"}, {Kind: "refused"}, {Kind: "forward", Count: 12, Oldest: ago(3 * time.Minute)},
 	}
 }
@@ -197,28 +217,35 @@ func overviewSamples() []Sample {
 	webhook := "https://go.chai.example/webhooks/paytm"
 	full := Overview{
 		Range: galleryRange("30d", 30),
-		Sums: Sums{Sales: 184250000, Refunds: 1240000, Commission: 16532175, Payments: 1342, Attributed: 948,
-			Clicks: 18931, Partners: 14},
+		Sums: Sums{Sales: 184250000, Refunds: 1240000, Commission: 16532175, Payments: 1342,
+			Attributed: 948,
+			Clicks:     18931, Partners: 14},
 		Before: Sums{Sales: 161000000, Commission: 17010000},
-		Held:   9_21_300_00, NextRelease: ago(-30 * hour), Due: 4_81_300_50, Days: galleryDays(30), Drafts: 3,
+		Held:   9_21_300_00, NextRelease: ago(-30 * hour), Due: 4_81_300_50, Days: galleryDays(30),
+		Drafts:   3,
 		Complete: Completeness{Known: true, Upto: ago(5 * hour), Paytm: 1342, Here: 1342, Healed: 2},
 		Replica:  Replica{State: "ok", Lag: 2 * time.Second}, Needs: galleryNeeds(), Checked: ago(0),
 		Latest: galleryRows(10), Webhook: webhook, HasPartner: true, Applications: 2,
 	}
 	for i, n := range galleryNames[:5] {
-		full.Partners = append(full.Partners, PartnerBar{Code: n.code, Name: n.name, Commission: int64(5400000 / (i + 1))})
+		full.Partners = append(full.Partners, PartnerBar{Code: n.code, Name: n.name,
+			Commission: int64(5400000 / (i + 1))})
 	}
 	one := full
-	one.Range, one.Days, one.Latest, one.Partners = galleryRange("today", 1), galleryDays(1), galleryRows(1), full.Partners[:1]
-	one.Sums, one.Before = Sums{Sales: 149900, Commission: 14990, Payments: 1, Attributed: 1, Clicks: 9, Partners: 1}, Sums{}
+	one.Range, one.Days, one.Latest, one.Partners = galleryRange("today", 1), galleryDays(1),
+		galleryRows(1), full.Partners[:1]
+	one.Sums, one.Before = Sums{Sales: 149900, Commission: 14990, Payments: 1, Attributed: 1, Clicks: 9,
+		Partners: 1}, Sums{}
 	one.Needs, one.Held, one.Due, one.Drafts, one.Applications = nil, 14990, 0, 0, 0
 	bad := full
 	bad.Range, bad.Days = Range{"custom", ago(400 * 24 * hour), galleryNow}, galleryDays(400)
 	bad.Sums.Sales, bad.Sums.Commission = 4_12_00_00_000_00, -5
 	bad.Complete = Completeness{Known: true, Upto: ago(50 * hour), Trouble: nasty(0)}
 	bad.Replica = Replica{State: "failed", Trouble: nasty(1)}
-	bad.Partners = []PartnerBar{{Code: nasty(6), Name: nasty(7), Commission: 12}, {Code: nasty(2), Name: nasty(3)}}
-	bad.Latest = []PaymentRow{{TxnID: nasty(6), Order: nasty(7), Partner: nasty(0), Name: nasty(7), State: nasty(4), At: galleryNow}}
+	bad.Partners = []PartnerBar{{Code: nasty(6), Name: nasty(7), Commission: 12}, {Code: nasty(2),
+		Name: nasty(3)}}
+	bad.Latest = []PaymentRow{{TxnID: nasty(6), Order: nasty(7), Partner: nasty(0), Name: nasty(7),
+		State: nasty(4), At: galleryNow}}
 	part := full
 	part.Complete.Here = 1339
 	part.Replica = Replica{State: "behind", Lag: 3 * hour}
@@ -232,9 +259,12 @@ func overviewSamples() []Sample {
 	quiet.Replica = Replica{State: "off"}
 	return []Sample{
 		{Name: "overview/full", Page: full},
-		{Name: "overview/nothing", Page: Overview{Nothing: true, Webhook: webhook, Replica: Replica{State: "off"}}},
-		{Name: "overview/partner", Page: Overview{Nothing: true, HasPartner: true, Webhook: webhook, Replica: Replica{State: "ok"}}},
-		{Name: "overview/one", Page: one}, {Name: "overview/part", Page: part}, {Name: "overview/quiet", Page: quiet},
+		{Name: "overview/nothing", Page: Overview{Nothing: true, Webhook: webhook,
+			Replica: Replica{State: "off"}}},
+		{Name: "overview/partner", Page: Overview{Nothing: true, HasPartner: true, Webhook: webhook,
+			Replica: Replica{State: "ok"}}},
+		{Name: "overview/one", Page: one}, {Name: "overview/part", Page: part}, {Name: "overview/quiet",
+			Page: quiet},
 		{Name: "overview/trouble", Page: bad, Frame: Frame{Fault: nasty(0)}},
 	}
 }
@@ -247,22 +277,29 @@ func paymentsSamples() []Sample {
 	}
 	return []Sample{
 		{Name: "payments/full", Page: Payments{Rows: galleryRows(50), Paging: Paging{Older: "1763-40017"}}},
-		{Name: "payments/second", Page: Payments{Rows: galleryRows(50), Paging: Paging{Before: "1763-40017", Older: "1762-9"},
-			Query: PaymentQuery{State: "held", Partner: "ASHA", From: ago(900 * hour), To: galleryNow}}},
+		{Name: "payments/second", Page: Payments{Rows: galleryRows(50),
+			Paging: Paging{Before: "1763-40017", Older: "1762-9"},
+			Query:  PaymentQuery{State: "held", Partner: "ASHA", From: ago(900 * hour), To: galleryNow}}},
 		{Name: "payments/one", Page: Payments{Rows: galleryRows(1), Query: PaymentQuery{Text: "4812"}}},
-		{Name: "payments/nothing", Page: Payments{Nothing: true, Webhook: "https://go.chai.example/webhooks/paytm"}},
+		{Name: "payments/nothing", Page: Payments{Nothing: true,
+			Webhook: "https://go.chai.example/webhooks/paytm"}},
 		{Name: "payments/no-match", Page: Payments{Query: PaymentQuery{Text: "ASHA", State: "due"}}},
-		{Name: "payments/hostile", Page: Payments{Rows: hostileRows, Query: PaymentQuery{Text: nasty(1), Partner: nasty(0),
-			State: nasty(4), Faults: map[string]string{"from": "date"}}, Paging: Paging{Before: nasty(1), Older: nasty(4)}}},
+		{Name: "payments/hostile", Page: Payments{Rows: hostileRows, Query: PaymentQuery{Text: nasty(1),
+			Partner: nasty(0),
+			State:   nasty(4), Faults: map[string]string{"from": "date"}},
+			Paging: Paging{Before: nasty(1), Older: nasty(4)}}},
 	}
 }
 
 // galleryPaths are where pages live in a shop, so that the gallery's navigation shows where one is.
 var galleryPaths = map[string]string{
-	"overview": "/admin/", "payments": "/admin/payments", "payment": "/admin/payments/1", "needs": "/admin/needs/abuse",
+	"overview": "/admin/", "payments": "/admin/payments", "payment": "/admin/payments/1",
+	"needs":    "/admin/needs/abuse",
 	"partners": "/admin/partners", "partner": "/admin/partners/ASHA", "import": "/admin/partners/import",
-	"applications": "/admin/partners/applications", "statements": "/admin/statements", "statement": "/admin/statements/17",
-	"payouts": "/admin/payouts", "payout": "/admin/payouts/17", "settings": "/admin/settings", "keys": "/admin/keys",
+	"applications": "/admin/partners/applications", "statements": "/admin/statements",
+	"statement": "/admin/statements/17",
+	"payouts":   "/admin/payouts", "payout": "/admin/payouts/17", "settings": "/admin/settings",
+	"keys":   "/admin/keys",
 	"people": "/admin/people", "acts": "/admin/acts", "earnings": "/partner/", "sales": "/partner/sales",
 	"links": "/partner/links", "partner-statements": "/partner/statements", "details": "/partner/details",
 }

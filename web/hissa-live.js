@@ -38,7 +38,7 @@
   function announce() {
     var b = doc.createElement('button');
     b.type = 'button';
-    b.textContent = (news === 1 ? body.dataset.one : body.dataset.other.replace('{n}', news)) +
+    b.textContent = (news === 1 ? body.dataset.new : body.dataset.news.replace('{n}', news)) +
       (Object.keys(waiting).length ? ' · ' + body.dataset.show : '');
     b.onclick = show;
     line.replaceChildren(b);
@@ -53,7 +53,7 @@
   function changed(e) {
     var what = JSON.parse(e.data);
     doc.querySelectorAll('[data-live]').forEach(function (el) {
-      var on = el.dataset.on.split(' ');
+      var on = el.dataset.topics.split(' ');
       if (!what.changed.some(function (c) { return on.indexOf(c) >= 0; })) return;
       if (busy(el)) waiting[el.id] = true; else swap(el.id);
     });

@@ -98,7 +98,8 @@ func (p PartnerStatements) Render(w io.Writer, f Frame) error {
 	return render(w, f, "partner_statements", p)
 }
 
-// Details is where a partner's money goes. Form: POST /partner/details: vpa, account, ifsc, pan, gstin, email.
+// Details is where a partner's money goes. Form: POST /partner/details: vpa, account, ifsc, pan,
+// gstin, email, password.
 type Details struct {
 	Payee Payee // masked as it is kept; a field left empty stays as it is
 	Tax   bool  // tax is deducted, so the PAN matters
