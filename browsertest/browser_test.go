@@ -28,6 +28,9 @@ import (
 const agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) " +
 	"Chrome/156.0.0.0 Mobile Safari/537.36"
 
+// tall is how many points of a page a window shows.
+const tall = 800
+
 // chrome is the one browser of a run; every test has a profile of its own in it.
 var chrome struct {
 	start sync.Once
@@ -162,21 +165,27 @@ func open(t testing.TB, v view) *tab {
 	if err := chromedp.Do(ctx); err != nil { // now, so that the tab's life is not bound to one action's time
 		t.Fatal(err)
 	}
-	p.do(chromedp.EmulateViewport(v.size(), 800))
+	p.do(chromedp.EmulateViewport(v.size(), tall))
 	call(p, runtime.AddBinding, runtime.AddBindingParams{Name: "seenByTheTest"})
 	script := v.hello + watcher
 	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	p.dark(v.dark)
+	if v.slow {
+		p.throttle()
+	}
+	return p
+}
+
+// dark turns the light off, or on again, in the page that is there.
+func (p *tab) dark(off bool) {
+	p.Helper()
 	shade := "light"
-	if v.dark {
+	if off {
 		shade = "dark"
 	}
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: shade}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
-	if v.slow {
-		p.throttle()
-	}
-	return p
 }
 
 // call runs one command of the protocol.
@@ -237,7 +246,8 @@ func (p *tab) noticeRequest(e *network.EventRequestWillBeSent) {
 	}
 	r := &request{Method: e.Request.Method, URL: e.Request.URL}
 	// What becomes of a frame of another site is told to that frame alone.
-	r.done = e.Type == network.ResourceTypeDocument && string(e.FrameID) != string(p.target)
+	r.done = e.Type == network.ResourceTypeDocument && string(e.FrameID) != string(p.target) ||
+		e.Type == network.ResourceTypeEventSource // which never ends
 	for _, part := range e.Request.PostDataEntries {
 		r.Body += string(part.Bytes)
 	}
@@ -278,6 +288,13 @@ func (p *tab) complaints() []string {
 	said := p.said
 	p.said = nil
 	return said
+}
+
+// anew forgets what was noticed so far.
+func (p *tab) anew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.order, p.said, p.refused = nil, nil, nil
 }
 
 // made lists the requests so far that keep accepts.

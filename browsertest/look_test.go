@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"image"
+	"image/color"
 	"image/draw"
 	"image/png"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 var (
@@ -27,15 +29,13 @@ const (
 	lawfulStep  = 48
 )
 
-// picture is the whole page as it looks, as deep as it is, within reason.
+// picture is the whole page as it looks in a window that is as deep as the page, within reason.
 func (p *tab) picture() image.Image {
 	p.Helper()
-	size := eval[struct{ Width, Height float64 }](p, `({ width: document.documentElement.clientWidth,
-		height: Math.min(document.documentElement.scrollHeight, 4000) })`)
-	shot := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{
-		Clip:                  &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1},
-		CaptureBeyondViewport: ptr(true),
-	})
+	wide := eval[int64](p, `innerWidth`)
+	p.do(chromedp.EmulateViewport(wide, eval[int64](p, `Math.min(document.documentElement.scrollHeight, 4000)`)))
+	defer p.do(chromedp.EmulateViewport(wide, tall))
+	shot := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{})
 	picture, err := png.Decode(bytes.NewReader(shot.Data))
 	if err != nil {
 		p.Fatal(err)
@@ -47,7 +47,7 @@ func (p *tab) picture() image.Image {
 // A page that looks another way is written beside it.
 func (p *tab) looks(name string) {
 	p.Helper()
-	got := p.picture()
+	got := coarse(p.picture())
 	p.keep(got, name)
 	path := filepath.Join("testdata", "looks", strings.ReplaceAll(name, "/", "-")+".png")
 	if *update {
@@ -69,6 +69,31 @@ func (p *tab) looks(name string) {
 		write(p, other, got)
 		p.Errorf("%s looks another way in %.1f %% of its area: compare %s with %s", name, 100*share, other, path)
 	}
+}
+
+// coarse leaves sixteen steps of each colour, which is all that is compared, and which packs to a third.
+func coarse(picture image.Image) image.Image {
+	out := flat(picture, picture.Bounds())
+	known := map[color.RGBA]uint8{}
+	palette := color.Palette{}
+	for i := range out.Pix {
+		out.Pix[i] = out.Pix[i]&0xf0 | out.Pix[i]>>4
+	}
+	small := image.NewPaletted(out.Bounds(), nil)
+	for i := range small.Pix {
+		c := color.RGBA{out.Pix[4*i], out.Pix[4*i+1], out.Pix[4*i+2], out.Pix[4*i+3]}
+		at, is := known[c]
+		if !is {
+			if len(palette) == 256 {
+				return out
+			}
+			at = uint8(len(palette))
+			known[c], palette = at, append(palette, c)
+		}
+		small.Pix[i] = at
+	}
+	small.Palette = palette
+	return small
 }
 
 // keep writes a picture into the folder that -shots names, if it names one.

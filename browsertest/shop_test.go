@@ -92,13 +92,14 @@ func (s *shop) serve() {
 	s.Cleanup(func() { s.hissa("verify") })
 }
 
-// started starts a server that says on stderr where it listens, and stops it when the test ends.
+// started starts a server that says where it listens, and stops it when the test ends.
 func started(t testing.TB, command *exec.Cmd, where *regexp.Regexp) string {
 	t.Helper()
 	log, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	command.Stdout = command.Stderr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
