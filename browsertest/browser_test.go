@@ -144,7 +144,9 @@ const watcher = `
 addEventListener('securitypolicyviolation', (e) =>
   seenByTheTest(e.violatedDirective + ' ' + e.blockedURI + ' ' + (e.sample || '')));
 window.testShifts = [];
-new PerformanceObserver((list) => { for (const e of list.getEntries()) testShifts.push(e.value); })
+new PerformanceObserver((list) => { for (const e of list.getEntries()) testShifts.push({ value: e.value,
+  what: e.sources.map((s) => [s.node && (s.node.outerHTML || s.node.data || '').slice(0, 100),
+    s.previousRect.x, s.previousRect.y, s.currentRect.x, s.currentRect.y].join(' ')).join(' | ') }); })
   .observe({ type: 'layout-shift', buffered: true });
 `
 

@@ -143,8 +143,8 @@ func (p *tab) inspect(name, language string, v view) {
 	if requests, bytes := p.weight(); requests > mostRequests || bytes > mostBytes {
 		p.Errorf("%s: %d requests, %.0f bytes", what, requests, bytes)
 	}
-	if shift := p.shift(); shift > 0 {
-		p.Errorf("%s: things move by %.4f", what, shift)
+	if shift, moved := p.shift(); shift > 0 {
+		p.Errorf("%s: things move by %.4f: %s", what, shift, moved)
 	}
 	if wide := p.overflow(); wide != "" {
 		p.Errorf("%s scrolls sideways: %s", what, wide)
@@ -190,8 +190,8 @@ func TestPaintedInTime(t *testing.T) {
 		if paint := p.firstPaint(); paint > time.Second {
 			t.Errorf("%s is painted after %v", name, paint)
 		}
-		if shift := p.shift(); shift > 0 {
-			t.Errorf("%s: things move by %.4f", name, shift)
+		if shift, moved := p.shift(); shift > 0 {
+			t.Errorf("%s: things move by %.4f: %s", name, shift, moved)
 		}
 	}
 }

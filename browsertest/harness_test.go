@@ -44,8 +44,8 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	if got := p.overflow(); !strings.Contains(got, "wide") {
 		t.Errorf("what is too wide: %q", got)
 	}
-	if p.shift() < 0.01 {
-		t.Errorf("the text moved down by 300 points, and the shift is %v", p.shift())
+	if shift, what := p.shift(); shift < 0.01 || !strings.Contains(what, "Too pale") {
+		t.Errorf("the text moved down by 300 points, and the shift is %v of %s", shift, what)
 	}
 	if requests, bytes := p.weight(); requests < 2 || bytes < 500 {
 		t.Errorf("%d requests, %.0f bytes", requests, bytes)
@@ -66,8 +66,9 @@ func TestAGoodPage(t *testing.T) {
 		p := open(t, v)
 		p.goTo("https://good.example/")
 		accessible(p, v.String())
-		if over, shift := p.overflow(), p.shift(); over != "" || shift != 0 {
-			t.Errorf("%s: overflow %q, shift %v", v, over, shift)
+		shift, what := p.shift()
+		if over := p.overflow(); over != "" || shift != 0 {
+			t.Errorf("%s: overflow %q, shift %v of %s", v, over, shift, what)
 		}
 		requests, bytes := p.weight()
 		if requests != 1 || bytes < 400 || bytes > 1500 {

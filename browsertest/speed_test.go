@@ -27,10 +27,18 @@ func (p *tab) firstPaint() time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
-// shift is by how much things moved while the page was loading, as the browser counts it: 0 is not at all.
-func (p *tab) shift() float64 {
+// shift is by how much things moved while the page was loading, as the browser counts it, and what moved
+// from where to where: 0 is not at all.
+func (p *tab) shift() (sum float64, what string) {
 	p.Helper()
-	return eval[float64](p, `testShifts.reduce((sum, value) => sum + value, 0)`)
+	for _, s := range eval[[]struct {
+		Value float64
+		What  string
+	}](p, `testShifts`) {
+		sum += s.Value
+		what += s.What + "\n"
+	}
+	return sum, what
 }
 
 // weight is how often the page asked for something, and how many bytes came over the wire for it.
