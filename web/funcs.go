@@ -110,6 +110,9 @@ func inLanguage(path, lang string) string {
 // within reports whether a path is a page or below it.
 func within(path, page string) bool {
 	path, _, _ = strings.Cut(path, "?")
+	if page == "/admin/" && strings.HasPrefix(path, "/admin/needs/") {
+		return true
+	}
 	return path == page || strings.HasPrefix(path, strings.TrimSuffix(page,
 		"/")+"/") && page != "/admin/" &&
 		page != "/partner/"

@@ -42,6 +42,10 @@ func Gallery() []Sample {
 	add := func(role, path string, samples ...Sample) {
 		for _, s := range samples {
 			s.Frame.Lang, s.Frame.Path, s.Frame.Role = "en", path, role
+			name, _, _ := strings.Cut(s.Name, "/")
+			if at, is := galleryPaths[name]; is {
+				s.Frame.Path = strings.TrimSuffix(at, "{$}")
+			}
 			s.Frame.Shop, s.Frame.Now = "Chai & Co", galleryNow
 			if role == "partner" {
 				s.Frame.Who = "Asha Verma"
@@ -70,14 +74,13 @@ func Gallery() []Sample {
 	return list
 }
 
-// GalleryHandler shows the gallery: a list at /, each page below /gallery/, ?lang=hi for Hindi.
+// GalleryHandler shows the gallery: a list at /, each page below /gallery/, ?lang=hi for Hindi. Where a page
+// of a shop would be is the first of its samples, so that one can click around.
 func GalleryHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", Assets())
-	for _, stream := range []string{"GET /admin/events",
-		"GET /partner/events"} { // 204: there is no news, ever
-		mux.HandleFunc(stream, func(w http.ResponseWriter,
-			_ *http.Request) {
+	for _, stream := range []string{"GET /admin/events", "GET /partner/events"} { // 204: there is no news, ever
+		mux.HandleFunc(stream, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 		})
 	}
@@ -85,10 +88,15 @@ func GalleryHandler() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		showSample(w, r, Sample{Page: galleryIndex{samples}, Frame: Frame{Shop: "Hissa", Now: galleryNow}})
 	})
+	placed := map[string]bool{}
 	for _, s := range samples {
-		mux.HandleFunc("GET /gallery/"+s.Name, func(w http.ResponseWriter, r *http.Request) {
-			showSample(w, r, s)
-		})
+		show := func(w http.ResponseWriter, r *http.Request) { showSample(w, r, s) }
+		mux.HandleFunc("GET /gallery/"+s.Name, show)
+		name, _, _ := strings.Cut(s.Name, "/")
+		if path, is := galleryPaths[name]; is && !placed[name] {
+			placed[name] = true
+			mux.HandleFunc("GET "+path, show)
+		}
 	}
 	return mux
 }
@@ -99,8 +107,7 @@ func showSample(w http.ResponseWriter, r *http.Request, s Sample) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("Cache-Control", "no-store")
-	s.Frame.Path = r.URL.RequestURI()
-	if path, is := galleryPaths[strings.Split(s.Name, "/")[0]]; is && s.Frame.Block == "" {
+	if path := r.URL.RequestURI(); s.Frame.Path == "" || !strings.HasPrefix(path, "/gallery/") {
 		s.Frame.Path = path
 	}
 	if err := s.Page.Render(w, s.Frame); err != nil {
@@ -291,17 +298,17 @@ func paymentsSamples() []Sample {
 	}
 }
 
-// galleryPaths are where pages live in a shop, so that the gallery's navigation shows where one is.
+// galleryPaths are where pages live in a shop.
 var galleryPaths = map[string]string{
-	"overview": "/admin/", "payments": "/admin/payments", "payment": "/admin/payments/1",
-	"needs":    "/admin/needs/abuse",
-	"partners": "/admin/partners", "partner": "/admin/partners/ASHA", "import": "/admin/partners/import",
+	"overview": "/admin/{$}", "payments": "/admin/payments", "payment": "/admin/payments/{txn}",
+	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/partners/new",
+	"partner": "/admin/partners/{code}", "import": "/admin/partners/import",
 	"applications": "/admin/partners/applications", "statements": "/admin/statements",
-	"statement": "/admin/statements/17",
-	"payouts":   "/admin/payouts", "payout": "/admin/payouts/17", "settings": "/admin/settings",
-	"keys":   "/admin/keys",
-	"people": "/admin/people", "acts": "/admin/acts", "earnings": "/partner/", "sales": "/partner/sales",
-	"links": "/partner/links", "partner-statements": "/partner/statements", "details": "/partner/details",
+	"statement": "/admin/statements/{id}", "payouts": "/admin/payouts", "payout": "/admin/payouts/{id}",
+	"settings": "/admin/settings", "keys": "/admin/keys", "people": "/admin/people", "acts": "/admin/acts",
+	"account": "/admin/account", "sign-in": "/admin/sign-in", "join": "/join", "earnings": "/partner/{$}",
+	"sales": "/partner/sales", "links": "/partner/links", "partner-statements": "/partner/statements",
+	"details": "/partner/details",
 }
 
 // galleryIndex is the list of samples.

@@ -228,7 +228,8 @@ func TestGalleryHandler(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": "overview/full", "/gallery/overview/full?lang=hi": `<html lang="hi">`,
 		"/gallery/payment/held":              "ASHA10",
-		"/gallery/overview/full?block=needs": `<section id="needs"`,
+		"/gallery/overview/full?block=needs": `<section id="needs"`, "/admin/payments/17?lang=hi": "ASHA10",
+		"/admin/?block=needs": `<section id="needs"`, "/partner/": "/r/ASHA",
 	} {
 		answer, err := http.Get(server.URL + path)
 		if err != nil {
