@@ -181,17 +181,28 @@ func (p *tab) pictured(name, language string, v view, isKept bool) {
 	}
 }
 
-// On a cheap phone with a slow 4G every page is painted within a second of its being asked for.
+// On a cheap phone with a slow 4G every page is painted within a second of its being asked for, and does
+// not jump. What else this machine does can only make it slower, so the best of five tries counts.
 func TestPaintedInTime(t *testing.T) {
 	gallery(t)
-	for _, name := range kept {
-		p := open(t, view{width: 360, slow: true})
-		p.goTo("https://gallery.example/gallery/" + name)
-		if paint := p.firstPaint(); paint > time.Second {
-			t.Errorf("%s is painted after %v", name, paint)
+	lives(t, "empty.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `<!doctype html><title>Empty</title><link rel="icon" href="data:">Nothing`)
+	}))
+	best := func(address string) time.Duration {
+		least := time.Hour
+		for try := 0; try < 5 && least > time.Second; try++ {
+			p := open(t, view{width: 360, slow: true})
+			p.goTo(address)
+			least = min(least, p.firstPaint())
+			if shift, moved := p.shift(); shift > 0 {
+				t.Errorf("%s: things move by %.4f: %s", address, shift, moved)
+			}
 		}
-		if shift, moved := p.shift(); shift > 0 {
-			t.Errorf("%s: things move by %.4f: %s", name, shift, moved)
+		return least
+	}
+	for _, name := range kept {
+		if paint := best("https://gallery.example/gallery/" + name); paint > time.Second {
+			t.Errorf("%s is painted after %v; here an empty page is after %v", name, paint, best("https://empty.example/"))
 		}
 	}
 }

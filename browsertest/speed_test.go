@@ -23,7 +23,9 @@ func (p *tab) throttle() {
 // firstPaint is when the page first showed something of its own, from the moment it was asked for.
 func (p *tab) firstPaint() time.Duration {
 	p.Helper()
-	ms := eval[float64](p, `performance.getEntriesByName('first-contentful-paint')[0].startTime`)
+	ms := eval[float64](p, `new Promise((done) => new PerformanceObserver((list) => {
+		for (const e of list.getEntriesByName('first-contentful-paint')) done(e.startTime);
+	}).observe({ type: 'paint', buffered: true }))`)
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
