@@ -214,6 +214,40 @@ func TestOutputStopsSilentlyWithoutSIGPIPE(t *testing.T) {
 	}
 }
 
+// demo -pages needs no shop: it says where the pages are, serves them, and ends when it is interrupted.
+func TestDemoPages(t *testing.T) {
+	cmd := hissaIn(t.TempDir(), "demo", "-pages")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // in vain if all went well
+	line, err := bufio.NewReader(out).ReadString('\n')
+	at := strings.Index(line, "http://")
+	if err != nil || at < 0 {
+		t.Fatalf("%q, %v", line, err)
+	}
+	address, _, _ := strings.Cut(line[at:], " ")
+	answer, err := http.Get(address + "gallery/overview/full?lang=hi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if err != nil || !strings.Contains(string(page), "बिक्री") || answer.Header.Get("Content-Security-Policy") == "" {
+		t.Errorf("%v, %v: %.200s", err, answer.Header, page)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 type closedPipe struct{}
 
 func (closedPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }

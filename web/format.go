@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -110,12 +109,6 @@ func ratio(part, whole int64) string {
 	}
 	tenths := (part*2000/whole + 1) / 2
 	return fmt.Sprintf("%d.%d %%", tenths/10, tenths%10)
-}
-
-// basisPoints writes a rate: 1250 is 12.5 %.
-func basisPoints(bps int64) string {
-	text := strings.TrimRight(fmt.Sprintf("%d.%02d", bps/100, bps%100), "0")
-	return strings.TrimSuffix(text, ".") + " %"
 }
 
 // stamp is a time for people, and for machines and the curious behind it in UTC.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,7 +17,7 @@ func functions(v *vocabulary, base string) template.FuncMap {
 	return template.FuncMap{
 		"t": v.say, "code": v.code,
 		"rupees": Rupees, "money": money, "short": v.short, "decimal": decimal, "change": v.change,
-		"ratio": ratio, "bps": basisPoints, "count": func(n any) string { return grouped(whole(n)) },
+		"ratio": ratio, "count": func(n any) string { return grouped(whole(n)) },
 		"day": v.day, "at": v.at, "clock": v.clock, "when": v.when, "age": v.age, "span": v.span,
 		"isoday": func(t time.Time) string {
 			if t.IsZero() {
@@ -33,12 +34,11 @@ func functions(v *vocabulary, base string) template.FuncMap {
 		"bars":  v.bars, "spark": spark, "share": share,
 		"part": func(name, path string) string { return base + part(name, path) }, "before": before,
 		"filter": filter,
-		"qr":     func(text string) (template.HTML, error) { return drawQR(text) },
+		"qr":     drawQR,
 		"neg":    func(n int64) int64 { return -n }, "minus": func(a, b int64) int64 { return a - b },
-		"plus":    func(a, b int64) int64 { return a + b },
-		"has":     func(list []string, s string) bool { return contains(list, s) },
-		"section": func(path, prefix string) bool { return within(path, prefix) },
-		"path":    func(path string) string { p, _, _ := strings.Cut(path, "?"); return p },
+
+		"has":     slices.Contains[[]string],
+		"section": within,
 		"langs":   func() []string { return Languages },
 		"list":    func(texts ...string) []string { return texts },
 	}
@@ -116,15 +116,6 @@ func within(path, page string) bool {
 	return path == page || strings.HasPrefix(path, strings.TrimSuffix(page,
 		"/")+"/") && page != "/admin/" &&
 		page != "/partner/"
-}
-
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
 }
 
 // part is the address of one block of a page.

@@ -118,8 +118,7 @@ func showSample(w http.ResponseWriter, r *http.Request, s Sample) {
 func doorSamples() []Sample {
 	wrong := Form{Values: map[string]string{"email": "meera@shop.in"},
 		Errors: map[string]string{"password": "wrong"}}
-	var list []Sample
-	for _, s := range []Sample{
+	list := []Sample{
 		{Name: "sign-in/staff", Page: SignIn{Next: "/admin/payments?state=held"}},
 		{Name: "sign-in/wrong", Page: SignIn{Form: wrong}},
 		{Name: "sign-in/code", Page: SignIn{Code: true}},
@@ -135,8 +134,6 @@ func doorSamples() []Sample {
 			Fields: []Field{{"step", "approved"}, {"reason", nasty(1)}}}},
 		{Name: "again/wrong", Page: PasswordAgain{Action: "/admin/keys", Act: "key",
 			Form: Form{Errors: map[string]string{"password": "wrong"}}}},
-	} {
-		list = append(list, s)
 	}
 	for _, status := range []int{400, 403, 404, 405, 409, 413, 429, 500, 503} {
 		list = append(list, Sample{Name: fmt.Sprintf("problem/%d", status), Page: Problem{Status: status}})
