@@ -11,13 +11,14 @@ const maxAgent = 1024
 
 // Reasons that name no sender.
 const (
-	reasonHead     = "a HEAD request"
-	reasonPrefetch = "a prefetch"
-	reasonPreview  = "a page preview"
-	reasonNotPage  = "an image or frame, not a page"
-	reasonNoAgent  = "no user agent"
-	reasonCrawler  = "a crawler"
-	reasonTool     = "a tool, not a browser"
+	reasonHead      = "a HEAD request"
+	reasonPrefetch  = "a prefetch"
+	reasonPreview   = "a page preview"
+	reasonNotPage   = "an image or frame, not a page"
+	reasonNotScript = "not sent by a page's script"
+	reasonNoAgent   = "no user agent"
+	reasonCrawler   = "a crawler"
+	reasonTool      = "a tool, not a browser"
 )
 
 // An agentSign is a piece of text, in lower case, that gives a user agent away; name is what
@@ -192,18 +193,26 @@ func indexSigns() (index [1024][]rankedSign) {
 // and stored as not counted; the words, all from the tables and constants of this file, end up in
 // exports. It keeps out what announces itself, not somebody who lies.
 func notAPerson(r *http.Request) string {
+	// Browsers say document only for a page in a tab of its own: a frame or an image is how a
+	// cookie gets stuffed. Old and in-app browsers, and all of them over plain HTTP, say nothing.
+	return notFetched(r, "document", "navigate", reasonNotPage)
+}
+
+// notAPage is notAPerson for what the script in a page of the shop sends.
+func notAPage(r *http.Request) string { return notFetched(r, "empty", "cors", reasonNotScript) }
+
+// notFetched judges a request that a browser makes for one purpose, in one mode.
+func notFetched(r *http.Request, purpose, mode, otherwise string) string {
 	if r.Method == http.MethodHead {
 		return reasonHead
 	}
 	if reason := speculative(r.Header); reason != "" {
 		return reason
 	}
-	// Browsers say document only for a page in a tab of its own: a frame or an image is how a
-	// cookie gets stuffed. Old and in-app browsers, and all of them over plain HTTP, say nothing.
-	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
-		return reasonNotPage
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != purpose {
+		return otherwise
 	}
-	return agentReason(r.UserAgent(), r.Header.Get("Sec-Fetch-Mode") == "navigate")
+	return agentReason(r.UserAgent(), r.Header.Get("Sec-Fetch-Mode") == mode)
 }
 
 // speculative gives the reason when a browser, or the browser inside an app, loads a page that
@@ -225,9 +234,9 @@ func speculative(h http.Header) string {
 }
 
 // agentReason judges a user agent by the signs, then by the two things that crawlers write and
-// browsers don't, then by its shape. navigating is whether the request carries a browser engine's
-// own word that this is a navigation.
-func agentReason(agent string, navigating bool) string {
+// browsers don't, then by its shape. vouched is whether the request carries a browser engine's own
+// word on what it is for.
+func agentReason(agent string, vouched bool) string {
 	agent = strings.TrimSpace(agent)
 	if agent == "" {
 		return reasonNoAgent
@@ -240,7 +249,7 @@ func agentReason(agent string, navigating bool) string {
 		return reasonCrawler
 	}
 	// An app may give its web view a name of its own, without "Mozilla"; the engine tells.
-	if !navigating && !browserShape(agent) {
+	if !vouched && !browserShape(agent) {
 		return reasonTool
 	}
 	return ""

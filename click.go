@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -33,31 +34,47 @@ func (s *server) handleClick(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer-when-downgrade")
-	if id := s.recordClick(r); id != "" {
-		http.SetCookie(w, s.cookie(id))
+	click, err := s.recordClick(r, clickRequest{
+		code: r.PathValue("code"), fields: r.URL.Query(), uncounted: notAPerson(r),
+	})
+	if err == nil && click.result == "counted" {
+		http.SetCookie(w, s.cookie(click.id))
 	}
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusFound)
 	return nil
 }
 
-// recordClick stores the visit and returns the cookie's new value, "" when it is to stay as it is.
-func (s *server) recordClick(r *http.Request) string {
-	code := r.PathValue("code")
+// clickRequest is what a request says of a partner's link that was followed.
+type clickRequest struct {
+	code      string
+	fields    url.Values // the sub-ids
+	uncounted string     // why it is no person, "" for one
+	known     string     // a click that the visitor has, beside the one in the cookie
+}
+
+// clickResult is what became of it: "counted", id is the new click's; "kept", id is that of a live click
+// that the visitor has, and the first one counts; "uncounted"; "unknown", the code names no partner.
+type clickResult struct{ result, id string }
+
+// recordClick stores the visit. Where it fails, that is logged and counted already.
+func (s *server) recordClick(r *http.Request, q clickRequest) (clickResult, error) {
+	lost := func(err error) (clickResult, error) {
+		s.log.Error("a click was lost", "code", q.code, "cause", err.Error())
+		s.counts.clicksLost.Add(1)
+		return clickResult{}, err
+	}
 	terms, err := s.store.Terms(r.Context())
 	if err != nil {
-		s.log.Error("a click was lost", "code", code, "cause", err.Error())
-		s.counts.clicksLost.Add(1)
-		return ""
+		return lost(err)
 	}
-	partner, ok := terms.partner(code)
+	partner, ok := terms.partner(q.code)
 	if !ok {
-		s.log.Info("a link names no partner", "code", code)
-		return ""
+		s.log.Info("a link names no partner", "code", q.code)
+		return clickResult{result: "unknown"}, nil
 	}
 	click := Click{
-		ID: clickPrefix + randomText(), Partner: partner.Code,
-		Sub: subs(r.URL.Query()), Counted: notAPerson(r),
+		ID: clickPrefix + randomText(), Partner: partner.Code, Sub: subs(q.fields), Counted: q.uncounted,
 	}
 	if click.Counted == "" && partner.State == "disabled" {
 		click.Counted = "the partner was disabled"
@@ -67,32 +84,41 @@ func (s *server) recordClick(r *http.Request) string {
 			s.address(r).String(), r.UserAgent())
 	}
 	if err := s.store.RecordClick(r.Context(), click); err != nil {
-		s.log.Error("a click was lost", "code", code, "cause", err.Error())
-		s.counts.clicksLost.Add(1)
-		return ""
+		return lost(err)
 	}
 	s.counts.click(click.Counted == "")
 	program := terms.latest()
 	inBurst := strings.HasPrefix(click.Counted, burst) // earns, and is blocked
-	if click.Counted != "" && !inBurst || program.Model == "first-click" && s.hasLiveClick(r, program.Window) {
-		return ""
+	if click.Counted != "" && !inBurst {
+		return clickResult{result: "uncounted"}, nil
 	}
-	return click.ID
+	if program.Model == "first-click" {
+		if id := s.liveClick(r, q.known, program.Window); id != "" {
+			return clickResult{"kept", id}, nil
+		}
+	}
+	return clickResult{"counted", click.ID}, nil
 }
 
-// hasLiveClick reports whether the visitor's cookie names a click that still counts.
-func (s *server) hasLiveClick(r *http.Request, window time.Duration) bool {
-	c, err := r.Cookie(clickCookie)
-	if err != nil || !strings.HasPrefix(c.Value, clickPrefix) {
-		return false
+// liveClick returns the visitor's click that still counts, by the cookie or else by what the visitor
+// says; "" when there is none.
+func (s *server) liveClick(r *http.Request, known string, window time.Duration) string {
+	if c, err := r.Cookie(clickCookie); err == nil {
+		known = c.Value
+	}
+	if !strings.HasPrefix(known, clickPrefix) {
+		return ""
 	}
 	live := false
-	err = s.store.read(r.Context(), func(rows rows) error {
-		click, err := rows.click(c.Value)
+	err := s.store.read(r.Context(), func(rows rows) error {
+		click, err := rows.click(known)
 		live = click != nil && click.Counted == "" && s.store.now().Before(click.At.Add(window))
 		return err
 	})
-	return err == nil && live
+	if err != nil || !live {
+		return ""
+	}
+	return known
 }
 
 func (s *server) cookie(id string) *http.Cookie {

@@ -82,6 +82,7 @@ var (
 	errEncoding  = httpError{http.StatusUnsupportedMediaType, "content encoding", ""}
 	errKey       = httpError{http.StatusUnauthorized, "key", ""}
 	errJSON      = httpError{http.StatusBadRequest, "json", ""}
+	errOrigin    = httpError{http.StatusForbidden, "origin", ""}
 )
 
 // handlePaytm is POST /webhooks/paytm.
@@ -192,6 +193,8 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /webhooks/paytm", s.answering(s.handlePaytm))
 	mux.Handle("GET /r/{code}", s.answering(s.handleClick))
+	mux.Handle("GET /hissa.js", s.answering(s.handleScript))
+	mux.Handle("POST /v1/clicks", s.answering(s.handlePageClick))
 	mux.Handle("POST /v1/orders", s.answering(s.handleOrder))
 	mux.Handle("GET /healthz", s.answering(s.handleHealth))
 	mux.Handle("GET /readyz", s.answering(s.handleReady))

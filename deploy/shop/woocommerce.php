@@ -11,6 +11,11 @@
  * Paytm's plugin sends order 1042 to Paytm as 1042_20261122101500: set order_suffix = "_" in
  * Hissa's configuration. Needs WooCommerce 4.3 or later.
  *
+ * Partners may link to the shop's own pages, https://shop.in/?ref=ASHA, with one line more. 'wait' sends
+ * nothing before the visitor consents to marketing, in a banner that knows the WP Consent API:
+ *
+ *     define('HISSA_SNIPPET', 'now'); // or 'wait'
+ *
  * Hissa takes one promo code an order, and the first coupon is sent. To send another:
  *
  *     add_filter('hissa_promo_code', function ($code, $order) { ... return $code; }, 10, 2);
@@ -22,6 +27,30 @@ defined('ABSPATH') || exit;
 add_action('woocommerce_checkout_order_created', 'hissa_order');
 add_action('woocommerce_store_api_checkout_order_processed', 'hissa_order');
 add_action('plugins_loaded', 'hissa_webhook', 0);
+add_action('wp_head', 'hissa_snippet');
+
+/** Puts the snippet into every page, if wp-config.php asks for it. */
+function hissa_snippet()
+{
+    if (!defined('HISSA_SNIPPET')) {
+        return;
+    }
+    $wait = HISSA_SNIPPET === 'wait';
+    printf('<script src="%s"%s defer></script>' . "\n", esc_url(rtrim(HISSA_URL, '/') . '/hissa.js'),
+        $wait ? ' data-consent="wait"' : '');
+    if ($wait) {
+        echo <<<'HTML'
+<script>
+addEventListener('DOMContentLoaded', () => {
+  const told = () => window.wp_has_consent && wp_has_consent('marketing') && window.hissa && hissa.consent();
+  document.addEventListener('wp_listen_for_consent_change', told);
+  told();
+});
+</script>
+
+HTML;
+    }
+}
 
 /** Binds a new order. Whatever goes wrong here, the customer can pay. */
 function hissa_order($order)

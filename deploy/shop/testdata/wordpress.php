@@ -6,6 +6,7 @@
 define('ABSPATH', __DIR__ . '/');
 define('HISSA_URL', getenv('HISSA_URL'));
 define('HISSA_KEY', getenv('HISSA_KEY'));
+eval((string) getenv('HISSA_WP_CONFIG')); // a line more of wp-config.php
 
 $hooks = [];
 
@@ -74,6 +75,7 @@ function wp_remote_post($url, $arguments)
     foreach ($arguments['headers'] as $name => $value) {
         $headers[] = "$name: $value";
     }
+    $url = str_replace(HISSA_URL, getenv('HISSA_BEHIND') ?: HISSA_URL, $url); // the name is not in any DNS
     $curl = curl_init($url);
     curl_setopt_array($curl, [
         CURLOPT_POST => true,
@@ -97,6 +99,11 @@ function wp_remote_retrieve_response_code($answer)
 function wp_remote_retrieve_body($answer)
 {
     return is_wp_error($answer) ? '' : $answer['body'];
+}
+
+function esc_url($url)
+{
+    return htmlspecialchars($url, ENT_QUOTES);
 }
 
 class PaytmConstants
@@ -153,6 +160,26 @@ do_action('plugins_loaded');
 // Paytm's plugin: its webhook ends the request in the midst of WooCommerce's work.
 if (isset($_GET['wc-api'])) {
     echo 'The shop saw order ' . $_POST['ORDERID'];
+    exit;
+}
+
+// A page of the shop, with a banner that knows the WP Consent API and a checkout.
+if (!isset($_GET['hook'])) {
+    echo '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title><link rel="icon" href="data:">';
+    do_action('wp_head');
+    echo <<<'HTML'
+</head><body><h1>Kanpur Shoes</h1>
+<script>
+function wp_has_consent(category) { return document.cookie.includes('consent_' + category + '=allow'); }
+function wp_set_consent(category, value) {
+  document.cookie = 'consent_' + category + '=' + value + '; path=/';
+  document.dispatchEvent(new CustomEvent('wp_listen_for_consent_change', { detail: { [category]: value } }));
+}
+</script>
+<button id="accept" onclick="wp_set_consent('marketing', 'allow')">Accept</button>
+<form><input type="hidden" name="hook" value="woocommerce_checkout_order_created">
+<input name="order" aria-label="Order"><button id="buy">Buy</button></form></body></html>
+HTML;
     exit;
 }
 
