@@ -28,7 +28,7 @@ func twoPartners(t *testing.T) (s *liveShop, amounts map[string]string) {
 			amount := int64(1234500 + 100000*i + 1000*n)
 			amounts[id] = rupees(amount)
 			pay := s.paytm.Pay(fmt.Sprintf("90%d%d", i, n), amount, paytmtest.TxnID(id), paytmtest.Reference(code+"10"))
-			s.sends(s.paytm.PaymentForm(pay))
+			s.hears(s.paytm.PaymentForm(pay))
 		}
 		name, email, vpa := "Name of "+code, strings.ToLower(code)+"@example.in", strings.ToLower(code)+"@upi"
 		if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: code, Name: &name, Email: &email, VPA: &vpa}); err != nil {
@@ -42,7 +42,7 @@ func twoPartners(t *testing.T) (s *liveShop, amounts map[string]string) {
 	return s, amounts
 }
 
-func (s *liveShop) sends(m paytmtest.Message) {
+func (s *liveShop) hears(m paytmtest.Message) {
 	s.Helper()
 	if status, said := post(s.TB.(*testing.T), s.client, s.url+"/webhooks/paytm", m); status != http.StatusOK {
 		s.Fatalf("answered %d %s", status, said)
@@ -160,7 +160,7 @@ func TestSalesAreAllThereOnce(t *testing.T) {
 	for n := range sales {
 		pay := s.paytm.Pay(fmt.Sprint("9", n), int64(100000+100*n), paytmtest.TxnID(fmt.Sprint("SALE_", n)),
 			paytmtest.Reference([]string{"ASHA10", "ASHA10", "RAVI10"}[n%3]))
-		s.sends(s.paytm.PaymentForm(pay))
+		s.hears(s.paytm.PaymentForm(pay))
 	}
 	asha := s.portal("ASHA")
 	seen, page := map[string]int{}, "/partner/sales"
@@ -303,7 +303,7 @@ func TestAPartnerHearsOfTheirSales(t *testing.T) {
 	defer stream.Body.Close()
 	for n, code := range []string{"RAVI10", "ASHA10"} {
 		pay := s.paytm.Pay(fmt.Sprint("9", n), 100000, paytmtest.TxnID("OF_"+code), paytmtest.Reference(code))
-		s.sends(s.paytm.PaymentForm(pay))
+		s.hears(s.paytm.PaymentForm(pay))
 	}
 	var heard strings.Builder
 	buf := make([]byte, 4096)

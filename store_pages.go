@@ -407,7 +407,7 @@ func (s *Store) Untaken(ctx context.Context, from place, n int) (list []Untaken,
 	return list, next, err
 }
 
-// RawBody is a message as it came; errNotFound once it is deleted.
+// RawBody is a message as it came; errNotFound once it is deleted, or without its key.
 func (s *Store) RawBody(ctx context.Context, notification int64) (body []byte, err error) {
 	err = s.read(ctx, func(r rows) error {
 		var raw rawBody
