@@ -25,6 +25,7 @@ const (
 	streamLasts   = 10 * time.Minute // then the browser comes again, and who it is is looked at again
 	slowest       = 10 * time.Second // who can't take an event for so long is dropped
 	newsMost      = 99
+	newsReach     = 10_000 // facts that are looked at for a partner's
 )
 
 // hub wakes those who listen.
@@ -107,7 +108,11 @@ func (s *Store) News(ctx context.Context, since int64, partner string) (n News, 
 	}
 	err = s.read(ctx, func(r rows) error {
 		var messages, statements, terms, clicks bool
-		if err := r.one(q("page-news"), args{since, partner, newsMost},
+		query, a := q("page-news"), args{since, newsMost}
+		if partner != "" {
+			query, a = q("page-news-of"), args{max(since, n.Seq-newsReach), partner, newsMost}
+		}
+		if err := r.one(query, a,
 			&n.Seq, &n.Payments, &messages, &statements, &terms, &clicks); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ const (
 	releasesLook  = 500 // of a partner's payments that wait, for the days on which they are released
 	releasesShown = 8
 	clicksShown   = 20
-	clicksLook    = 5000 // of all clicks, for a partner's newest
+	clicksLook    = 20_000 // of all facts, for a partner's newest clicks
 )
 
 func (s *server) ownEvents(v *visit) error { return s.stream(v, v.session.Partner) }

@@ -1864,13 +1864,12 @@ SELECT coalesce(min(due_at), 0)
    AND (?3 = '' OR partner = ?3);
 
 -- name: page-clicks-of
--- A partner's newest, among the newest so many of all.
+-- A partner's newest, among the newest so many facts.
 SELECT at, sub, counted
-  FROM (SELECT at, partner, sub, counted
-          FROM clicks
-         ORDER BY seq DESC
-         LIMIT ?2)
- WHERE partner = ?1
+  FROM clicks
+ WHERE seq > (SELECT seq FROM head) - ?2
+   AND partner = ?1
+ ORDER BY seq DESC
  LIMIT ?3;
 
 -- name: page-clicks-by-sub
@@ -1922,13 +1921,10 @@ SELECT seq
   FROM head;
 
 -- name: page-news
--- What the tables have behind a place of the chain, of one partner or of all: each is looked at from its end.
+-- What the tables have behind a place of the chain: each is looked at from its end.
 SELECT (SELECT seq FROM head),
        (SELECT count(*)
-          FROM (SELECT 1
-                  FROM (SELECT partner FROM transactions WHERE id > ?1 ORDER BY id DESC LIMIT 10 * ?3)
-                 WHERE ?2 = '' OR partner = ?2
-                 LIMIT ?3)),
+          FROM (SELECT 1 FROM transactions WHERE id > ?1 LIMIT ?2)),
        EXISTS (SELECT 1 FROM notifications WHERE seq > ?1)
        OR EXISTS (SELECT 1 FROM answers WHERE seq > ?1)
        OR EXISTS (SELECT 1 FROM decisions WHERE seq > ?1)
@@ -1941,6 +1937,24 @@ SELECT (SELECT seq FROM head),
        OR EXISTS (SELECT 1 FROM codes WHERE seq > ?1)
        OR EXISTS (SELECT 1 FROM code_rates WHERE seq > ?1),
        EXISTS (SELECT 1 FROM clicks WHERE seq > ?1);
+
+-- name: page-news-of
+-- The same of one partner, so that nobody hears when others sell. The caller keeps the place near the end.
+SELECT (SELECT seq FROM head),
+       (SELECT count(*)
+          FROM (SELECT 1
+                  FROM transactions
+                 WHERE id > ?1
+                   AND partner = ?2
+                 LIMIT ?3)),
+       EXISTS (SELECT 1 FROM entries WHERE seq > ?1 AND partner = ?2)
+       OR EXISTS (SELECT 1 FROM dues WHERE seq > ?1 AND partner = ?2)
+       OR EXISTS (SELECT 1 FROM transactions WHERE id > ?1 AND partner = ?2),
+       EXISTS (SELECT 1 FROM statements WHERE seq > ?1 AND partner = ?2)
+       OR EXISTS (SELECT 1 FROM steps p JOIN statements s ON s.id = p.statement
+                   WHERE p.seq > ?1 AND s.partner = ?2),
+       EXISTS (SELECT 1 FROM codes WHERE seq > ?1 AND partner = ?2),
+       EXISTS (SELECT 1 FROM clicks WHERE seq > ?1 AND partner = ?2);
 
 -- Who would like to become a partner.
 
