@@ -130,6 +130,7 @@ type tab struct {
 	testing.TB
 	ctx    context.Context
 	target target.ID
+	close  func() // once; the end of the test does it too
 
 	mu       sync.Mutex
 	requests map[network.RequestID]*request
@@ -158,12 +159,13 @@ func open(t testing.TB, v view) *tab {
 		headers: map[network.RequestID]network.Headers{}}
 	ctx, closeTab := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(p.notice))
 	p.ctx = ctx
-	t.Cleanup(func() {
+	p.close = sync.OnceFunc(func() {
 		if said := p.complaints(); len(said) > 0 {
 			t.Errorf("the page complains:\n%s", strings.Join(said, "\n"))
 		}
 		closeTab()
 	})
+	t.Cleanup(p.close)
 	if err := chromedp.Do(ctx); err != nil { // now, so that the tab's life is not bound to one action's time
 		t.Fatal(err)
 	}

@@ -79,6 +79,7 @@ func TestAGoodPage(t *testing.T) {
 			t.Errorf("%s: painted after %v", v, paint)
 		}
 		look[v.String()] = p.picture()
+		p.close()
 	}
 	if w := look["360-light"].Bounds().Dx(); w != 360 {
 		t.Errorf("the narrow picture is %d points wide", w)
