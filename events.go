@@ -19,6 +19,7 @@ var eventRoutes = []route{{pattern: "GET /admin/events", may: shop, handle: (*se
 
 const (
 	listenersMost = 64               // streams at once
+	partnersMost  = 48               // of them, those of partners
 	listenEvery   = 2 * time.Second  // how often what other processes booked is looked for
 	listenPause   = time.Second      // between two events of one stream
 	pingEvery     = 20 * time.Second // so that no proxy takes the stream for dead
@@ -37,11 +38,11 @@ type hub struct {
 
 func newHub() *hub { return &hub{listeners: map[chan struct{}]bool{}} }
 
-// join adds a listener; false when there are too many, or the hub is closed.
-func (h *hub) join() (wake chan struct{}, ok bool) {
+// join adds a listener; false when there are as many as may be, or the hub is closed.
+func (h *hub) join(most int) (wake chan struct{}, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || len(h.listeners) >= listenersMost {
+	if h.closed || len(h.listeners) >= most {
 		return nil, false
 	}
 	wake = make(chan struct{}, 1)
@@ -133,7 +134,11 @@ func (s *server) events(v *visit) error { return s.stream(v, "") }
 
 // stream sends events until the browser leaves, the service stops, or it has lasted long enough.
 func (s *server) stream(v *visit, partner string) error {
-	wake, ok := s.hub.join()
+	most := listenersMost
+	if partner != "" {
+		most = partnersMost
+	}
+	wake, ok := s.hub.join(most)
 	if !ok {
 		v.w.Header().Set("Retry-After", "60")
 		return problem{http.StatusServiceUnavailable, ""}
@@ -204,7 +209,11 @@ func (s *server) listen(
 		if err != nil {
 			return nil
 		}
-		if !send(fmt.Sprintf("id: %d\nevent: changed\ndata: %s\n\n", news.Seq, text)) {
+		place := fmt.Sprintf("id: %d\n", news.Seq)
+		if partner != "" {
+			place = "" // it would tell how much is booked for everybody
+		}
+		if !send(fmt.Sprintf("%sevent: changed\ndata: %s\n\n", place, text)) {
 			return nil
 		}
 		select {

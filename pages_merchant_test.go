@@ -625,20 +625,20 @@ func TestListenersAreBounded(t *testing.T) {
 	h := newHub()
 	var all []chan struct{}
 	for range listenersMost {
-		wake, ok := h.join()
+		wake, ok := h.join(listenersMost)
 		if !ok {
 			t.Fatal("no room")
 		}
 		all = append(all, wake)
 	}
-	if _, ok := h.join(); ok {
+	if _, ok := h.join(listenersMost); ok {
 		t.Error("one too many")
 	}
 	for range 3 {
 		h.wakeAll() // nobody reads, and nobody is waited for
 	}
 	h.leave(all[0])
-	if _, ok := h.join(); !ok {
+	if _, ok := h.join(listenersMost); !ok {
 		t.Error("no room though one has left")
 	}
 	h.close()
@@ -648,7 +648,7 @@ func TestListenersAreBounded(t *testing.T) {
 	if _, open := <-all[1]; open {
 		t.Error("a stream goes on after the end")
 	}
-	if _, ok := h.join(); ok {
+	if _, ok := h.join(listenersMost); ok {
 		t.Error("somebody joins after the end")
 	}
 	h.leave(all[2])

@@ -113,7 +113,8 @@ func TestAPartnerSeesOnlyTheirOwn(t *testing.T) {
 	// Another partner's statement is as little there as one that never was.
 	foreign := asha.get(fmt.Sprint("/partner/statements/", ids["RAVI"]))
 	never := asha.get("/partner/statements/99999")
-	if foreign.status != 404 || strings.ReplaceAll(foreign.body, fmt.Sprint(ids["RAVI"]), "") != strings.ReplaceAll(never.body, "99999", "") {
+	if foreign.status != 404 || strings.ReplaceAll(foreign.body, fmt.Sprint("statements/", ids["RAVI"]), "") !=
+		strings.ReplaceAll(never.body, "statements/99999", "") {
 		t.Errorf("another partner's statement: %d; one that never was: %d", foreign.status, never.status)
 	}
 	for _, format := range []string{"csv", "text", "signed"} {
@@ -318,6 +319,9 @@ func TestAPartnerHearsOfTheirSales(t *testing.T) {
 	}
 	data := regexp.MustCompile(`data: (\{.*\})`).FindStringSubmatch(heard.String())
 	var news News
+	if strings.Contains(heard.String(), "id: ") {
+		t.Error("the stream tells how much is booked in the whole shop")
+	}
 	if data == nil || json.Unmarshal([]byte(data[1]), &news) != nil || news.Payments != 1 {
 		t.Errorf("heard %q, want of one payment", heard.String())
 	}
