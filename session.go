@@ -24,7 +24,6 @@ import (
 
 // The roles, as routes name who may come in.
 var (
-	anybody  = []string{}
 	shop     = []string{"owner", "finance", "viewer"}
 	whoPays  = []string{"owner", "finance"}
 	owners   = []string{"owner"}
