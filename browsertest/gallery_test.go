@@ -189,9 +189,10 @@ func TestPaintedInTime(t *testing.T) {
 	lives(t, "empty.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<!doctype html><title>Empty</title><link rel="icon" href="data:">Nothing`)
 	}))
+	const empty = "https://empty.example/"
 	best := func(address string) time.Duration {
 		least := time.Hour
-		for try := 0; try < 5 && least > time.Second; try++ {
+		for try := 0; try < 5 && (least > time.Second || address == empty); try++ {
 			p := open(t, view{width: 360, slow: true})
 			p.goTo(address)
 			least = min(least, p.firstPaint())
@@ -203,9 +204,15 @@ func TestPaintedInTime(t *testing.T) {
 		return least
 	}
 	for _, name := range kept {
-		if paint := best("https://gallery.example/gallery/" + name); paint > time.Second {
-			t.Errorf("%s is painted after %v; here an empty page is after %v", name, paint, best("https://empty.example/"))
+		paint := best("https://gallery.example/gallery/" + name)
+		if paint <= time.Second {
+			continue
 		}
+		// Nothing but the 150 ms of the network and a little work: what is beyond is this machine's.
+		if least := best(empty); least > 250*time.Millisecond {
+			t.Skipf("this machine is too busy to tell: an empty page is painted after %v, %s after %v", least, name, paint)
+		}
+		t.Errorf("%s is painted after %v", name, paint)
 	}
 }
 
