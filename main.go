@@ -110,9 +110,9 @@ type Config struct {
 		// loopback host, and may carry a query.
 		Landing *url.URL `toml:"landing"`
 
-		// AllowHosts are the hosts, lower case and without a port, that a link's ?to= may lead to.
-		// Default: the landing page's. Every host here can be reached through a link that begins
-		// with PublicURL, so name only your own.
+		// AllowHosts are the hosts, lower case and without a port, that a link's ?to= may lead to, and
+		// whose pages may send clicks (/hissa.js). Default: the landing page's. Every host here can be
+		// reached through a link that begins with PublicURL, so name only your own.
 		AllowHosts []string `toml:"allow_hosts"`
 
 		// CookieDomain is the domain of the click cookie; PublicURL's host and the landing page's

@@ -105,7 +105,8 @@ func TestPageClickResults(t *testing.T) {
 		{"a crawler that runs scripts", "code=ASHA", []string{"User-Agent",
 			"Mozilla/5.0 (Linux; Android 6.0.1) Chrome/142.0.0.0 Mobile (compatible; Googlebot/2.1)"},
 			"uncounted", "ASHA||a crawler (Googlebot)"},
-		{"a driven browser", "code=ASHA", []string{"User-Agent", strings.ReplaceAll(phoneAgent, "Chrome/", "HeadlessChrome/")},
+		{"a driven browser", "code=ASHA", []string{"User-Agent",
+			strings.ReplaceAll(phoneAgent, "Chrome/", "HeadlessChrome/")},
 			"uncounted", "ASHA||a tool (HeadlessChrome)"},
 		{"no agent", "code=ASHA", []string{"User-Agent", ""}, "uncounted", "ASHA||no user agent"},
 		{"a page that is only prepared", "code=ASHA", []string{"Sec-Purpose", "prefetch;prerender"},
@@ -167,8 +168,10 @@ func TestPageClickOrigins(t *testing.T) {
 	}
 	hosts := func(c *Config) { c.Links.AllowHosts = []string{"shop.example", "M.Shop.example"} }
 	shops := map[string]*liveShop{
-		"live":     serveShop(t, beside, hosts),
-		"port":     serveShop(t, beside, hosts, func(c *Config) { c.Links.Landing = mustURL(t, "https://shop.example:8443/x") }),
+		"live": serveShop(t, beside, hosts),
+		"port": serveShop(t, beside, hosts, func(c *Config) {
+			c.Links.Landing = mustURL(t, "https://shop.example:8443/x")
+		}),
 		"loopback": serveShop(t, hosts),
 	}
 	for _, row := range matrix {
@@ -210,8 +213,9 @@ func TestPageClickRefusals(t *testing.T) {
 			t.Errorf("%s: %d %s", what, a.status, a.body)
 		}
 	}
-	if a := s.do("GET", "/v1/clicks?code=ASHA", "", nil, "Origin", shopOrigin, "User-Agent", phoneAgent); a.status != 405 {
-		t.Errorf("GET: %d", a.status)
+	got := s.do("GET", "/v1/clicks?code=ASHA", "", nil, "Origin", shopOrigin, "User-Agent", phoneAgent)
+	if got.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", got.status)
 	}
 	// A request that would need leave in advance gets none.
 	a := s.do("OPTIONS", "/v1/clicks", "", nil, "Origin", shopOrigin, "Access-Control-Request-Method", "POST",
@@ -234,10 +238,11 @@ func TestPageClickModels(t *testing.T) {
 		s := serveShop(t, beside, func(c *Config) { c.Attribution.Model = model })
 		_, first := became(t, s.sends("code=ASHA"))
 		for what, a := range map[string]said{
-			"by the cookie":    s.sends("code=RAVI", "Cookie", "hissa_click="+first),
-			"by the page":      s.sends("code=RAVI&click=" + first),
-			"by both":          s.sends("code=RAVI&click=clk_never", "Cookie", "hissa_click="+first),
-			"through the link": s.do("GET", "/r/RAVI", "", nil, "User-Agent", phoneAgent, "Cookie", "hissa_click="+first),
+			"by the cookie": s.sends("code=RAVI", "Cookie", "hissa_click="+first),
+			"by the page":   s.sends("code=RAVI&click=" + first),
+			"by both":       s.sends("code=RAVI&click=clk_never", "Cookie", "hissa_click="+first),
+			"through the link": s.do("GET", "/r/RAVI", "", nil, "User-Agent", phoneAgent,
+				"Cookie", "hissa_click="+first),
 		} {
 			replaced := a.header.Get("Set-Cookie") != ""
 			if replaced != (model == "last-click") {
@@ -247,8 +252,11 @@ func TestPageClickModels(t *testing.T) {
 				continue
 			}
 			result, id := became(t, a)
-			kept := result == "kept" && id == first
-			if new := result == "counted" && id != first; model == "first-click" && !kept || model == "last-click" && !new {
+			right := result == "kept" && id == first
+			if model == "last-click" {
+				right = result == "counted" && id != first
+			}
+			if !right {
 				t.Errorf("%s, %s: %s %s, the first was %s", model, what, result, id, first)
 			}
 		}
@@ -289,7 +297,8 @@ func TestPageClickForgotten(t *testing.T) {
 	if got := a.header.Get("Set-Cookie"); got != want {
 		t.Errorf("the cookie\n%s, want\n%s", got, want)
 	}
-	if a := s.sends("forget=1", "Origin", "https://evil.example"); a.status != 403 || a.header.Get("Set-Cookie") != "" {
+	a = s.sends("forget=1", "Origin", "https://evil.example")
+	if a.status != http.StatusForbidden || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("from another site: %d %v", a.status, a.header)
 	}
 }
@@ -306,7 +315,8 @@ func TestPageClickWithoutStorage(t *testing.T) {
 		s.clicks <- &job{do: func(*tx) error { return nil }, done: make(chan error, 1)}
 	}
 	a := s.sends("code=ASHA")
-	if a.status != 503 || a.header.Get("Set-Cookie") != "" || a.header.Get("Access-Control-Allow-Origin") != shopOrigin {
+	shared := a.header.Get("Access-Control-Allow-Origin")
+	if a.status != 503 || a.header.Get("Set-Cookie") != "" || shared != shopOrigin {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
 	close(release)
@@ -348,11 +358,14 @@ func TestScript(t *testing.T) {
 		t.Errorf("the script served is\n%s", plain.body)
 	}
 	for what, a := range map[string]said{"plain": plain, "packed": packed} {
-		got := fmt.Sprintln(a.status, a.header.Get("Content-Type"), a.header.Get("Cache-Control"), a.header.Get("Vary"),
-			a.header.Get("X-Content-Type-Options"), a.header.Get("Access-Control-Allow-Origin"))
-		if want := "200 text/javascript; charset=utf-8 public, max-age=3600 Accept-Encoding nosniff *\n"; got != want ||
-			a.header.Get("Set-Cookie") != "" {
-			t.Errorf("%s: %s", what, got)
+		got := fmt.Sprint(a.status)
+		for _, name := range []string{"Content-Type", "Cache-Control", "Vary", "X-Content-Type-Options",
+			"Access-Control-Allow-Origin", "Set-Cookie"} {
+			got += "|" + a.header.Get(name)
+		}
+		want := "200|text/javascript; charset=utf-8|public, max-age=3600|Accept-Encoding|nosniff|*|"
+		if got != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
 		}
 	}
 	if plain.header.Get("ETag") == packed.header.Get("ETag") {

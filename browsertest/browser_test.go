@@ -49,7 +49,8 @@ func browser(t testing.TB) context.Context {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
 			chromedp.UserAgent(agent),
-			chromedp.Flag("host-resolver-rules", "MAP *.example "+street.listener.Addr().String()+", MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+			chromedp.Flag("host-resolver-rules",
+				"MAP *.example "+street.listener.Addr().String()+", MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 			chromedp.Flag("test-third-party-cookie-phaseout", true),
 			chromedp.Flag("hide-scrollbars", true),
 			chromedp.Flag("font-render-hinting", "none"),
@@ -157,7 +158,8 @@ func open(t testing.TB, v view) *tab {
 	t.Helper()
 	p := &tab{TB: t, requests: map[network.RequestID]*request{},
 		headers: map[network.RequestID]network.Headers{}}
-	ctx, closeTab := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(p.notice))
+	ctx, closeTab := chromedp.NewContext(browser(t),
+		chromedp.WithNewBrowserContext(), chromedp.WithListener(p.notice))
 	p.ctx = ctx
 	p.close = sync.OnceFunc(func() {
 		if said := p.complaints(); len(said) > 0 {

@@ -24,8 +24,8 @@ const (
 
 // kept are the pages whose looks are kept, in every view.
 var kept = []string{
-	"overview/full", "payments/full", "payment/held", "partners/full", "partner/full", "statement/paid", "payout/sent",
-	"earnings/full", "links/full", "sign-in/staff",
+	"overview/full", "payments/full", "payment/held", "partners/full", "partner/full", "statement/paid",
+	"payout/sent", "earnings/full", "links/full", "sign-in/staff",
 }
 
 // gallery serves every page in each state, as `hissa demo -pages` does, behind a proxy at
@@ -45,7 +45,8 @@ func gallery(t testing.TB) map[string][]string {
 		t.Fatal(err)
 	}
 	groups := map[string][]string{}
-	for _, m := range regexp.MustCompile(`href="/gallery/(([a-z-]+)/[a-z0-9-]+)"`).FindAllStringSubmatch(string(index), -1) {
+	link := regexp.MustCompile(`href="/gallery/(([a-z-]+)/[a-z0-9-]+)"`)
+	for _, m := range link.FindAllStringSubmatch(string(index), -1) {
 		groups[m[2]] = append(groups[m[2]], m[1])
 	}
 	if len(groups) < 20 {
@@ -189,9 +190,10 @@ func TestPaintedInTime(t *testing.T) {
 	lives(t, "empty.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<!doctype html><title>Empty</title><link rel="icon" href="data:">Nothing`)
 	}))
+	const empty = "https://empty.example/"
 	best := func(address string) time.Duration {
 		least := time.Hour
-		for try := 0; try < 5 && least > time.Second; try++ {
+		for try := 0; try < 5 && (least > time.Second || address == empty); try++ {
 			p := open(t, view{width: 360, slow: true})
 			p.goTo(address)
 			least = min(least, p.firstPaint())
@@ -203,16 +205,25 @@ func TestPaintedInTime(t *testing.T) {
 		return least
 	}
 	for _, name := range kept {
-		if paint := best("https://gallery.example/gallery/" + name); paint > time.Second {
-			t.Errorf("%s is painted after %v; here an empty page is after %v", name, paint, best("https://empty.example/"))
+		paint := best("https://gallery.example/gallery/" + name)
+		if paint <= time.Second {
+			continue
 		}
+		// Nothing but the 150 ms of the network and a little work: what is beyond is this machine's.
+		if least := best(empty); least > 250*time.Millisecond {
+			t.Skipf("this machine is too busy to tell: an empty page is painted after %v, %s after %v",
+				least, name, paint)
+		}
+		t.Errorf("%s is painted after %v", name, paint)
 	}
 }
 
 // A camera reads the QR codes from the pages as they are on the screen.
 func TestCodesAreRead(t *testing.T) {
 	gallery(t)
-	for name, want := range map[string]string{"payout/sent": "upi://pay?", "links/full": "https://", "account/totp": "otpauth://totp/"} {
+	for name, want := range map[string]string{
+		"payout/sent": "upi://pay?", "links/full": "https://", "account/totp": "otpauth://totp/",
+	} {
 		p := open(t, view{width: 360})
 		p.goTo("https://gallery.example/gallery/" + name)
 		codes := p.codes()

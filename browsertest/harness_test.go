@@ -19,7 +19,8 @@ func TestABadPageIsNoticed(t *testing.T) {
 		}
 		w.Header().Set("Content-Security-Policy", "default-src 'self' 'unsafe-inline'; img-src 'none'")
 		fmt.Fprint(w, `<!doctype html><title>Bad</title><style>p { color: #bbb; background: #fff }</style>
-<div id="late"></div><p>Too pale to read</p><div style="width: 1500px">wide</div><img src="/x.png"><script src="/none.js"></script>
+<div id="late"></div><p>Too pale to read</p><div style="width: 1500px">wide</div><img src="/x.png">
+<script src="/none.js"></script>
 <script>console.error('oh'); setTimeout(() => { document.getElementById('late').style.height = '300px' }, 80);
 setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	}))
@@ -27,7 +28,9 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	p.goTo("https://bad.example/")
 	time.Sleep(300 * time.Millisecond)
 	said := strings.Join(p.complaints(), "\n")
-	for _, want := range []string{"against the policy: img-src", `"oh"`, "exception: Uncaught Error: later", "/none.js"} {
+	for _, want := range []string{
+		"against the policy: img-src", `"oh"`, "exception: Uncaught Error: later", "/none.js",
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("nothing is said of %q:\n%s", want, said)
 		}
@@ -57,9 +60,9 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 func TestAGoodPage(t *testing.T) {
 	lives(t, "good.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
-		fmt.Fprint(w, `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>Good</title>
-<link rel="icon" href="data:"><style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }
-</style><main><h1>Good</h1></main></html>`)
+		fmt.Fprint(w, `<!doctype html><html lang="en"><title>Good</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:">
+<style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }</style><main><h1>Good</h1></main></html>`)
 	}))
 	look := map[string]image.Image{}
 	for _, v := range []view{{width: 360, slow: true}, {width: 360, dark: true}, {}, {dark: true}} {
@@ -106,7 +109,8 @@ func TestDiffers(t *testing.T) {
 		want float64
 	}{
 		"the same": {plain(10, 10, color.White), 0}, "a little greyer": {plain(10, 10, color.Gray{230}), 0},
-		"a spot": {spot, 0.01}, "grey": {plain(10, 10, color.Gray{190}), 1}, "longer": {plain(10, 20, color.White), 0.5},
+		"a spot": {spot, 0.01}, "grey": {plain(10, 10, color.Gray{190}), 1},
+		"longer": {plain(10, 20, color.White), 0.5},
 	} {
 		if got := differs(white, c.with); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

@@ -221,7 +221,8 @@ func untouched(p *tab, name string) {
 	asked := p.made(func(r request) bool {
 		return strings.HasPrefix(r.URL, "https://go.") && r.URL != "https://go.shop.example/hissa.js"
 	})
-	if len(asked) > 0 || len(p.cookies()) > 0 || eval[int](p, `sessionStorage.length + localStorage.length`) > 0 {
+	stored := eval[int](p, `sessionStorage.length + localStorage.length`)
+	if len(asked) > 0 || len(p.cookies()) > 0 || stored > 0 {
 		p.Fatalf("%s: before consent: %+v, cookies %v", name, asked, p.cookies())
 	}
 }
@@ -258,7 +259,8 @@ func TestGoingBack(t *testing.T) {
 		p.run(`history.back()`)
 		time.Sleep(300 * time.Millisecond)
 		p.settle()
-		if got := eval[string](p, `location.search + ' ' + window.wasKept`); got != fmt.Sprint("?ref=ASHA ", how == "kept") {
+		got := eval[string](p, `location.search + ' ' + window.wasKept`)
+		if got != fmt.Sprint("?ref=ASHA ", how == "kept") {
 			t.Fatalf("%s: going back led to %s", how, got)
 		}
 		s.wantClicks("ASHA  true", "RAVI  true")
@@ -392,7 +394,9 @@ func TestOtherSitesCookiesAreRefused(t *testing.T) {
 		fmt.Fprint(w, `<!doctype html><title>Shop</title><link rel="icon" href="data:">`)
 	}))
 	lives(t, "ads.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "ads", Value: "1", Path: "/", SameSite: http.SameSiteNoneMode, Secure: true})
+		http.SetCookie(w, &http.Cookie{
+			Name: "ads", Value: "1", Path: "/", SameSite: http.SameSiteNoneMode, Secure: true,
+		})
 		w.Header().Set("Access-Control-Allow-Origin", "https://shop.example")
 		w.Header().Set("Access-Control-Allow-Credentials", "true")
 	}))

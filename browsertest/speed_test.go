@@ -59,7 +59,8 @@ func (p *tab) overflow() string {
 	return eval[string](p, `(() => {
 		const root = document.scrollingElement;
 		if (root.scrollWidth <= root.clientWidth) return '';
-		const wide = [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > root.clientWidth + 0.5);
+		const wide = [...document.querySelectorAll('body *')].filter(
+			(e) => e.getBoundingClientRect().right > root.clientWidth + 0.5);
 		return root.scrollWidth + ' of ' + root.clientWidth + ': ' +
 			wide.slice(-3).map((e) => e.outerHTML.slice(0, 120)).join(' | ');
 	})()`)
