@@ -124,8 +124,8 @@ INSERT INTO banks_done VALUES (1, 0);
 -- Which payouts went into a file for the bank.
 CREATE INDEX steps_by_way ON steps (way) WHERE way <> '';
 
--- PERSONAL. Who would like to become a partner (the page /join). Those who were turned down are deleted after
--- half a year.
+-- PERSONAL. Who would like to become a partner (the page /join). Those who were turned down are deleted half a
+-- year after they applied.
 CREATE TABLE applications (
   id     INTEGER PRIMARY KEY,
   at     INTEGER NOT NULL,
