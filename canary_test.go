@@ -44,6 +44,8 @@ type canaryLife struct {
 	found    map[string][]byte // what lies and is said where, by its place
 	handler  *shopHandler
 	apiKey   string
+
+	owner, meera, ravi *reader // of the pages
 }
 
 // has plants a canary. Only letters and digits of it are looked for, which nothing escapes.
@@ -127,8 +129,10 @@ func bornWithCanaries(t *testing.T, sealed bool) *canaryLife {
 	config := strings.Replace(string(text), "[paytm]\n", "[paytm]\nforward = \""+web.URL+"/"+
 		l.has("the address of the shop's handler", "qanaryhandler")+"\"\nforward_refused = true\n", 1) +
 		"hold = \"0d\"\n[tds]\ndeduct = true\nrates = [\"2020-04-01 393(1) 1006 2% 20000.00\"]\n" +
-		"[payout]\naccount = \"" + l.has("the shop's account", "640281937502846", alsoIn("bank file")...) + "\"\n" +
-		"[alerts]\nurl = \"http://127.0.0.1:9/" + l.has("the address of alarms", "qanaryalarms") + "\"\n[privacy]\n"
+		"[payout]\naccount = \"" + l.has("the shop's account", "640281937502846",
+		alsoIn("bank file", "everything", shopPages, shopFiles)...) + "\"\n" +
+		"[alerts]\nurl = \"http://127.0.0.1:9/" + l.has("the address of alarms", "qanaryalarms") + "\"\n" +
+		"[join]\nopen = true\n[privacy]\n"
 	if sealed {
 		config += "key = \"file:" + filepath.Join(l.dir, "bodies.key") + "\"\n"
 	}
@@ -150,18 +154,27 @@ func (l *canaryLife) partners() {
 		}
 	}
 	l.must("partner", "add", "-code", "MEERA", "-promo", "MEERA10",
-		"-ref", l.says("a reference", "QANARYREFERENCE", alsoIn("explain", "export", "partners")...),
+		"-ref", l.says("a reference", "QANARYREFERENCE",
+			alsoIn("explain", "export", "partners", "everything", shopPages, ownPages)...),
 		"-name", l.has("a partner's name", "Qanarypartnername",
-			alsoIn("statement", "explain", "export", "partners", "bank file", "tds")...),
-		"-email", l.has("a partner's e-mail address", "qanarypartnermail", alsoIn("bank file")...)+"@example.in",
-		"-mobile", l.has("a partner's number", "9173046285", inDatabase...),
+			alsoIn("statement", "explain", "export", "partners", "bank file", "tds", "everything",
+				shopPages, shopFiles, ownPages)...),
+		"-email", l.has("a partner's e-mail address", "qanarypartnermail",
+			alsoIn("bank file", "everything", shopPages, shopFiles, ownPages, openPages)...)+"@example.in",
+		"-mobile", l.has("a partner's number", "9173046285", alsoIn("everything")...),
 		"-customer", l.has("a partner's customer id", "qanarypartnerself"),
-		"-vpa", l.has("a partner's UPI id", "qanarypartnervpa", inDatabase...)+"@okbank",
-		"-account", l.has("a partner's account", "735091846203517", alsoIn("bank file")...), "-ifsc", "HDFC0001234",
-		"-pan", l.has("a partner's PAN", "QNRPX7319K", alsoIn("tds")...),
-		"-gstin", l.has("a partner's GSTIN", gstin, inDatabase...))
+		"-vpa", l.has("a partner's UPI id", "qanarypartnervpa",
+			alsoIn("everything", shopPages, ownPages)...)+"@okbank",
+		"-account", l.has("a partner's account", "735091846203517",
+			alsoIn("bank file", "everything", shopPages, shopFiles)...), "-ifsc", "HDFC0001234",
+		"-pan", l.has("a partner's PAN", "QNRPX7319K",
+			alsoIn("tds", "everything", shopPages, shopFiles, ownPages)...),
+		"-gstin", l.has("a partner's GSTIN", gstin, alsoIn("everything", shopPages, ownPages)...))
 	l.must("partner", "add", "-code", "RAVI", "-name", "Ravi", "-promo", "RAVI10",
-		"-vpa", l.has("a UPI id that is paid by QR", "qanaryravivpa", alsoIn("qr")...)+"@okbank")
+		"-email", l.has("another partner's e-mail address", "qanaryravimail",
+			alsoIn("everything", shopPages, strangePages, openPages)...)+"@example.in",
+		"-vpa", l.has("a UPI id that is paid by QR", "qanaryravivpa",
+			alsoIn("qr", "everything", shopPages, strangePages)...)+"@okbank")
 	l.apiKey = strings.TrimSpace(l.only("key", "add", "shop"))
 	l.has("the shop's key", l.apiKey)
 }
@@ -169,7 +182,8 @@ func (l *canaryLife) partners() {
 // visits are clicks and orders.
 func (l *canaryLife) visits() {
 	l.Helper()
-	l.asks("answers", "GET", "/r/MEERA?sub="+l.has("a click's sub", "qanarysub", alsoIn("export")...)+
+	l.asks("answers", "GET", "/r/MEERA?sub="+l.has("a click's sub", "qanarysub",
+		alsoIn("export", "everything", shopPages, ownPages)...)+
 		"&q="+l.has("a link's query", "qanaryquery"), "",
 		"User-Agent", "Mozilla/5.0 (X11; Linux x86_64) "+l.has("a browser", "qanaryagent"),
 		"Referer", "https://shop.example/"+l.has("where a visitor came from", "qanaryreferer"),
@@ -178,7 +192,7 @@ func (l *canaryLife) visits() {
 		l.asks("answers", "POST", "/v1/orders", `{"order_id":"`+id+`",`+more+`}`, "Authorization", "Bearer "+l.apiKey)
 	}
 	order("1001", `"promo_code":"MEERA10","customer_id":"`+
-		l.has("a customer's id", "qanarycustomer", alsoIn("export")...)+`","email":"`+
+		l.has("a customer's id", "qanarycustomer", alsoIn("export", "everything", shopPages)...)+`","email":"`+
 		l.has("a customer's e-mail address", "qanarybuyermail")+`@example.com","mobile":"`+
 		l.has("a customer's number", "8265190437")+`"`)
 	order("1002", `"promo_code":"RAVI10"`)
@@ -194,7 +208,7 @@ func (l *canaryLife) payments() {
 	extra := []paytmtest.Option{paid,
 		paytmtest.Reference("QANARYREFERENCE"),
 		paytmtest.Customer(l.says("CUSTID", "qanarycustid")),
-		paytmtest.Subscription(l.says("SUBS_ID", "qanarysubs", inDatabase...)),
+		paytmtest.Subscription(l.says("SUBS_ID", "qanarysubs", alsoIn("everything")...)),
 		paytmtest.Comments(l.says("comments", "qanarycomments")),
 	}
 	for name, text := range map[string]string{
@@ -304,7 +318,11 @@ func (l *canaryLife) ends() {
 	l.note("log", l.whole.Bytes())
 	l.does("commands", "restore", "-to", filepath.Join(l.dir, "restored.db"))
 	for kind, name := range map[string]string{"signing key": signingKeyName, "salt": "customer_salt"} {
-		l.has("the "+kind, l.setting(name), inDatabase...)
+		places := inDatabase
+		if kind == "salt" { // without it the same customer would be another one elsewhere
+			places = alsoIn("everything")
+		}
+		l.has("the "+kind, l.setting(name), places...)
 	}
 	if err := filepath.WalkDir(l.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
@@ -360,24 +378,35 @@ func placeOf(file string) string {
 
 // writtenAs are the ways in which a text may lie in a file.
 func writtenAs(text string) (ways [][]byte) {
-	ways = append(ways, []byte(strings.ToLower(text)), []byte(hex.EncodeToString([]byte(text))),
-		bytes.ToLower([]byte(url.QueryEscape(text))))
+	ways = append(ways, lowered([]byte(text)), []byte(hex.EncodeToString([]byte(text))),
+		lowered([]byte(url.QueryEscape(text))))
 	for before := range 3 { // base64 depends on where in three bytes the text begins
 		if len(text) < 8 {
 			break
 		}
 		coded := base64.RawStdEncoding.EncodeToString(append(make([]byte, before), text...))
 		first, last := (before*8+5)/6, (before+len(text))*8/6
-		ways = append(ways, bytes.ToLower([]byte(coded[first:last])))
+		ways = append(ways, lowered([]byte(coded[first:last])))
 	}
 	return ways
+}
+
+// lowered makes the letters of A to Z small and leaves every other byte as it is, as bytes.ToLower does not.
+func lowered(text []byte) []byte {
+	text = bytes.Clone(text)
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			text[i] = c + 'a' - 'A'
+		}
+	}
+	return text
 }
 
 // seen are the places where each canary is, in any way of writing it.
 func (l *canaryLife) seen() map[string][]string {
 	seen := map[string][]string{}
 	for place, text := range l.found {
-		text = bytes.ToLower(text)
+		text = lowered(text)
 		text = append(text, bytes.ReplaceAll(text, []byte("\n"), nil)...) // in lines of some width
 		for _, c := range l.canaries {
 			if slices.ContainsFunc(writtenAs(c.text), func(w []byte) bool { return bytes.Contains(text, w) }) {
@@ -395,7 +424,10 @@ func canaryLifeOf(t *testing.T, sealed bool) *canaryLife {
 	l.visits()
 	l.payments()
 	l.settles()
+	l.signIn()
+	l.apply()
 	l.pays()
+	l.read()
 	l.tells()
 	l.ends()
 	return l

@@ -41,7 +41,7 @@ const (
 
 func (s *server) pagePartners(v *visit) error {
 	query := v.URL.Query()
-	page := web.Partners{Text: strings.TrimSpace(query.Get("q")), State: query.Get("state")}
+	page := web.Partners{Text: strings.TrimSpace(query.Get("q")), State: query.Get("state"), Join: s.config.Join.Open}
 	if page.State != "active" && page.State != "disabled" {
 		page.State = ""
 	}
