@@ -519,7 +519,7 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 		rate += ", the rate of " + s.Own
 	}
 	if s.Sales > 0 {
-		rate += fmt.Sprintf(", for sales of %s that month before", rupees(s.Sales))
+		rate += fmt.Sprintf(", for sales of %s earlier that month", rupees(s.Sales))
 	}
 	if s.Cap > 0 {
 		rate += fmt.Sprintf(", which is capped at %s", rupees(s.Cap))
