@@ -16,6 +16,53 @@ import (
 	"hissa/paytm"
 )
 
+var explainCommand = command{
+	name: "explain", config: true, reading: true, usage: "TXNID|ORDER [-json]",
+	short: "the whole story of one payment",
+	long: `
+Tells what Paytm sent and how often, what its API answered, who could have brought
+the sale and why each does or does not count, what it earns whom, what holds it, and
+every ledger entry; of an order, the same of each of its payments. Times are IST.
+
+Example:  hissa explain 20261122111212800110168000000000001`,
+	run: func(c *call) error {
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			story, err := store.Story(ctx, c.args[0])
+			stories := []*Story{story}
+			if errors.Is(err, errNotFound) {
+				stories, err = store.StoriesOfOrder(ctx, c.args[0])
+			}
+			if err == nil && len(stories) == 0 {
+				err = errNotFound
+			}
+			if err != nil {
+				return asNo(err, fmt.Sprintf("nothing is known of %s: "+
+					"no genuine message has named it", c.args[0]))
+			}
+			return c.tellStories(stories, store.now())
+		})
+	},
+}
+
+func (c *call) tellStories(stories []*Story, now time.Time) error {
+	for i, story := range stories {
+		switch {
+		case c.json:
+			if err := c.writeJSON(story.record(now)); err != nil {
+				return err
+			}
+			continue
+		case i > 0:
+			fmt.Fprintln(c.stdout)
+		}
+		story.tell(c.stdout, now)
+	}
+	return nil
+}
+
 // Story is everything known about one transaction.
 type Story struct {
 	Txn        *transaction
@@ -472,7 +519,7 @@ func (s *Story) tellCommission(w io.Writer, now time.Time) {
 		rate += ", the rate of " + s.Own
 	}
 	if s.Sales > 0 {
-		rate += fmt.Sprintf(", for sales of %s that month before", rupees(s.Sales))
+		rate += fmt.Sprintf(", for sales of %s earlier that month", rupees(s.Sales))
 	}
 	if s.Cap > 0 {
 		rate += fmt.Sprintf(", which is capped at %s", rupees(s.Cap))

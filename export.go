@@ -20,6 +20,57 @@ import (
 	"time"
 )
 
+var exportCommand = command{
+	name: "export", config: true, reading: true,
+	usage: "KIND|everything [-format jsonl|csv] [-from WHEN] [-to WHEN]",
+	short: "the books, one row a line",
+	long: `
+KIND is partners, clicks, orders, notifications, transactions, refunds, attributions, commissions,
+ledger, days, statements or payouts. Amounts are rupees with two decimals, rates like "10%", times
+RFC 3339 in UTC. -from and -to take a date in IST (2026-11-22) or RFC 3339; -from is included, -to
+is not. They go by payment time; for ledger by entry time, for clicks, orders and notifications by
+their own, for statements and payouts by when they were drafted.
+
+days are totals, a row for each day in India and partner ("" for payments that nobody brought):
+clicks of that day that count, and the payments made on it, with what became of them since.
+
+KIND everything is for another machine (hissa import everything): all facts and entries with their
+chain, customers' ids, partners' contacts and accounts, the bank's files, the salt by which
+customers are known again. So keep the file as safe as the database. Not in it: the keys of shop and
+monitor, the key that signs statements, raw messages, what still waits for the shop. hissa backup
+has these.
+
+Example:  hissa export commissions -format csv -from 2026-11-01 -to 2026-12-01 > november.csv`,
+	run: func(c *call) error {
+		format := c.flags.String("format", "jsonl", "")
+		from := c.flags.String("from", "", "")
+		to := c.flags.String("to", "", "")
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		span, err := parseSpan(*from, *to)
+		if err != nil {
+			return err
+		}
+		if *format != "jsonl" && *format != "csv" {
+			return usageError{fmt.Sprintf("-format %q: it is jsonl or csv", *format)}
+		}
+		if c.args[0] == "everything" && (*format != "jsonl" || span != Span{}) {
+			return usageError{"everything is JSON lines, from the first day to the last"}
+		}
+		return c.with(false, func(ctx context.Context, _ *Config, store *Store) error {
+			if c.args[0] == "everything" {
+				return c.exportEverything(ctx, store)
+			}
+			err := store.Export(ctx, c.stdout, c.args[0], *format, span)
+			if errors.Is(err, errNotFound) {
+				return usageError{fmt.Sprintf("there is nothing called %q to export", c.args[0])}
+			}
+			return err
+		})
+	},
+}
+
 // record is one row with its fields in order.
 type record []field
 

@@ -69,7 +69,8 @@ func (c *call) forgetLost() error {
 	})
 }
 
-// forgetDaily deletes raw messages older than keep, once a day, until ctx ends.
+// forgetDaily deletes raw messages older than keep, and applications that were turned down long ago, once a day,
+// until ctx ends.
 func forgetDaily(ctx context.Context, store *Store, keep time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(24 * time.Hour)
 	defer tick.Stop()
@@ -80,6 +81,13 @@ func forgetDaily(ctx context.Context, store *Store, keep time.Duration, log *slo
 			log.Error("old raw messages are not deleted", "cause", err.Error())
 		case n > 0:
 			log.Info("old raw messages are deleted", "messages", n)
+		}
+		n, err = store.DropApplications(ctx, store.now().Add(-applicationsKept))
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.Error("old applications are not deleted", "cause", err.Error())
+		case n > 0:
+			log.Info("old applications that were turned down are deleted", "applications", n)
 		}
 		select {
 		case <-ctx.Done():

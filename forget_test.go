@@ -91,3 +91,34 @@ func TestOldBodiesAreDropped(t *testing.T) {
 		b.inOrder()
 	}
 }
+
+// Whoever was turned down is forgotten after half a year, though nobody applies any more; the others are not.
+func TestOldApplicationsAreDropped(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	for _, name := range []string{"Refused", "Open", "Accepted"} {
+		a := Application{Name: name, Email: name + "@example.in", Places: "a channel", Code: name}
+		if err := b.Apply(b.ctx(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.RefuseApplication(b.ctx(), 1, "no channel"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AcceptApplication(b.ctx(), 3, "ACCEPTED"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		wait time.Duration
+		want int64
+	}{{applicationsKept - time.Hour, 0}, {2 * time.Hour, 1}, {time.Hour, 0}} {
+		b.wait(c.wait)
+		if n, err := b.DropApplications(b.ctx(), b.clockNow().Add(-applicationsKept)); err != nil || n != c.want {
+			t.Errorf("after %s %d were dropped (%v), want %d", c.wait, n, err, c.want)
+		}
+	}
+	list, _, err := b.Applications(b.ctx(), 0)
+	if err != nil || len(list) != 2 || list[0].Name != "Accepted" || list[1].Name != "Open" {
+		t.Errorf("what is left: %+v (%v)", list, err)
+	}
+}

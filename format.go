@@ -3,49 +3,18 @@ package main
 // How money and time are written for people: rupees in Indian grouping, times in IST.
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"hissa/web"
 )
 
-var ist = time.FixedZone("IST", 19800)
+var ist = web.IST
 
-// decimal writes paise as rupees with two decimals and no grouping: 1499.00. For files and APIs.
-func decimal(paise int64) string {
-	sign := ""
-	if paise < 0 {
-		sign, paise = "-", -paise
-	}
-	return fmt.Sprintf("%s%d.%02d", sign, paise/100, paise%100)
-}
-
-// rupees writes paise for people in India: ₹1,23,456.00.
-func rupees(paise int64) string {
-	sign := ""
-	if paise < 0 {
-		sign, paise = "−", -paise
-	}
-	whole := strconv.FormatInt(paise/100, 10)
-	if len(whole) > 3 {
-		head, tail := whole[:len(whole)-3], whole[len(whole)-3:]
-		var groups []string
-		for len(head) > 2 {
-			groups = append([]string{head[len(head)-2:]}, groups...)
-			head = head[:len(head)-2]
-		}
-		whole = strings.Join(append([]string{head}, groups...), ",") + "," + tail
-	}
-	return fmt.Sprintf("%s₹%s.%02d", sign, whole, paise%100)
-}
-
-// money writes an amount with its currency: rupees for INR or none, else "USD 12.00".
-func money(amount int64, currency string) string {
-	if currency == "" || currency == "INR" {
-		return rupees(amount)
-	}
-	return currency + " " + decimal(amount)
-}
+// The commands write amounts as the pages do.
+func rupees(paise int64) string                  { return web.Rupees(paise) }
+func decimal(paise int64) string                 { return web.Decimal(paise) }
+func money(amount int64, currency string) string { return web.Money(amount, currency) }
 
 // day and clock write a time for people in India.
 func day(t time.Time) string   { return t.In(ist).Format("2 Jan 2006") }

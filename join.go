@@ -48,8 +48,7 @@ var errTooManyApply = errors.New("too many applications wait")
 // waits; errTooManyApply when too many wait.
 func (s *Store) Apply(ctx context.Context, a Application) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
-		if err := errors.Join(t.exec(q("drop-old-applications"), t.now.Add(-applicationsKept).UnixMilli()),
-			t.exec(q("withdraw-application"), a.Email)); err != nil {
+		if err := t.exec(q("withdraw-application"), a.Email); err != nil {
 			return err
 		}
 		var open int

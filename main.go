@@ -9,7 +9,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,11 +17,8 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"os/user"
 	"runtime"
 	"runtime/debug"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,40 +40,6 @@ const (
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
-
-// command is one word after hissa.
-type command struct {
-	name    string
-	usage   string // what may follow the name
-	short   string // one line
-	long    string // prose, units, an example
-	reading bool   // takes -json
-	config  bool   // takes -config
-	run     func(*call) error
-}
-
-// call is one use of a command.
-type call struct {
-	command command
-	flags   *flag.FlagSet
-	args    []string
-	stdin   io.Reader
-	stdout  io.Writer
-	stderr  io.Writer
-
-	configPath string
-	json       bool
-}
-
-// usageError ends with exit code 2 and the command's usage.
-type usageError struct{ text string }
-
-func (e usageError) Error() string { return e.text }
-
-// noError ends with exit code 1: the answer is no.
-type noError struct{ text string }
-
-func (e noError) Error() string { return e.text }
 
 // Config is the manual. An option without a default must be set. An option that is not here is a
 // fault, and so is a value that is not understood: nothing in the file is ever silently ignored.
@@ -353,183 +315,10 @@ func commands() []command {
 	}
 }
 
-func run(arguments []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	words := []string{"help", "-h", "-help", "--help"}
-	if len(arguments) == 0 || slices.Contains(words, arguments[0]) {
-		if len(arguments) > 1 && arguments[0] == "help" {
-			return run([]string{arguments[1], "-h"}, stdin, stdout, stderr)
-		}
-		if len(arguments) == 0 {
-			overview(stderr)
-			return exitUsage
-		}
-		overview(stdout)
-		return exitDone
-	}
-	i := slices.IndexFunc(commands(), func(c command) bool { return c.name == arguments[0] })
-	if i < 0 {
-		fmt.Fprintf(stderr, "hissa: there is no command %q\nhissa: run hissa help\n", arguments[0])
-		return exitUsage
-	}
-	c := newCall(commands()[i], stdin, stdout, stderr)
-	return c.outcome(c.parseAndRun(arguments[1:]))
-}
-
-func overview(w io.Writer) {
-	fmt.Fprint(w, "Hissa books a partner's commission exactly once for each Paytm payment.\n\n")
-	for _, c := range commands() {
-		if c.name != replicateCommand.name {
-			fmt.Fprintf(w, "  hissa %-16s  %s\n", c.name, c.short)
-		}
-	}
-	fmt.Fprint(w, "\nTry it:    hissa demo\nRead on:   hissa COMMAND -h\n")
-}
-
-func newCall(cmd command, stdin io.Reader, stdout, stderr io.Writer) *call {
-	c := &call{command: cmd, stdin: stdin, stdout: stdout, stderr: stderr}
-	c.flags = flag.NewFlagSet(cmd.name, flag.ContinueOnError)
-	c.flags.SetOutput(io.Discard)
-	if cmd.config {
-		c.flags.StringVar(&c.configPath, "config", "hissa.toml", "the configuration `FILE`")
-	}
-	if cmd.reading {
-		c.flags.BoolVar(&c.json, "json", false, "write JSON instead of words")
-	}
-	return c
-}
-
-func (c *call) parseAndRun(arguments []string) error {
-	c.args = arguments
-	asksHelp := func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }
-	if slices.ContainsFunc(arguments, asksHelp) {
-		c.help(c.stdout)
-		return nil
-	}
-	return c.command.run(c)
-}
-
-// parse reads the flags, which may stand before, between or after the arguments.
-func (c *call) parse() error {
-	var rest []string
-	arguments := c.args
-	for len(arguments) > 0 {
-		if err := c.flags.Parse(arguments); err != nil {
-			return usageError{err.Error()}
-		}
-		arguments = c.flags.Args()
-		if len(arguments) > 0 {
-			rest = append(rest, arguments[0])
-			arguments = arguments[1:]
-		}
-	}
-	c.args = rest
-	return nil
-}
-
-// exactly reads the flags and insists on n arguments.
-func (c *call) exactly(n int) error {
-	if err := c.parse(); err != nil {
-		return err
-	}
-	if len(c.args) != n {
-		return usageError{fmt.Sprintf("%s takes %s, not %d",
-			c.command.name, plural(int64(n), "argument"), len(c.args))}
-	}
-	return nil
-}
-
-func (c *call) help(w io.Writer) {
-	fmt.Fprintf(w, "hissa %s %s\n\n%s\n",
-		c.command.name, c.command.usage, strings.TrimSpace(c.command.long))
-	if c.command.config {
-		fmt.Fprint(w, "\n-config FILE names the configuration; "+
-			"hissa.toml in the working directory without it.\n")
-	}
-	if c.command.reading {
-		fmt.Fprint(w, "-json writes JSON, in the field names of hissa export, "+
-			"with the same exit code.\n")
-	}
-}
-
-// outcome turns an error into words on stderr and an exit code.
-func (c *call) outcome(err error) int {
-	say := func(text string) { fmt.Fprintf(c.stderr, "hissa: %s\n", text) }
-	var faults Faults
-	var usage usageError
-	var no noError
-	var config configError
-	var rolled rolledBackError
-	var busy lockedError
-	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE):
-		return exitDone
-	case errors.As(err, &faults):
-		fmt.Fprintln(c.stderr, faults.Error())
-		return exitConfig
-	case errors.As(err, &usage):
-		say(usage.text)
-		say("usage: hissa " + c.command.name + " " + c.command.usage)
-		return exitUsage
-	case errors.As(err, &no):
-		say(no.text)
-		return exitNo
-	case errors.As(err, &busy):
-		say(busy.Error())
-		return exitBusy
-	case errors.As(err, &config):
-		say(config.Error())
-		return exitConfig
-	case errors.As(err, &rolled):
-		say(rolled.text)
-		return exitConfig
-	}
-	say(err.Error())
-	return exitNo
-}
-
-// load reads the configuration.
-func (c *call) load() (*Config, error) {
-	config, err := loadConfig(c.configPath)
-	var faults Faults
-	if err != nil && !errors.As(err, &faults) {
-		return nil, configError{err}
-	}
-	return config, err
-}
-
-// open opens the database that the configuration names; create makes it when it is not there.
-func (c *call) open(create bool) (*Config, *Store, error) {
-	config, err := c.load()
-	if err != nil {
-		return nil, nil, err
-	}
-	if config.Replica.Place != nil {
-		create = false // whether a new one may be made is for serve to find out
-	}
-	store, err := openStore(config.Database, config.storeOptions(create))
-	if err != nil {
-		return nil, nil, err
-	}
-	if create {
-		if _, err := store.AdoptProgram(context.Background(), config.program(), true); err != nil {
-			return nil, nil, errors.Join(err, store.Close())
-		}
-	}
-	return config, store, nil
-}
-
 func (c *Config) storeOptions(create bool) StoreOptions {
 	return StoreOptions{
 		Environment: c.Paytm.Environment, MID: c.Paytm.MID, Create: create, Keys: c.Privacy.Keys,
 	}
-}
-
-// whoami is the name of the user on this machine, its number where it has none.
-func whoami() string {
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return strconv.Itoa(os.Getuid())
 }
 
 // program is the terms as the configuration states them.

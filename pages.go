@@ -3,7 +3,6 @@ package main
 // The pages: which there are, and who may see each.
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -171,5 +170,5 @@ func actLink(a Act) string {
 	if at == "" || a.About == "" || strings.ContainsAny(a.About, "/ ") {
 		return ""
 	}
-	return at + fmt.Sprint(a.About)
+	return at + a.About
 }

@@ -49,7 +49,7 @@ func rangeOf(v *visit, now time.Time, usual string) web.Range {
 	return web.Range{Name: name, From: startOf(today + 1 - days[name]), To: startOf(today + 1)}
 }
 
-// days are a range's days, the last left out, and those of the period before, as long.
+// daysOfRange are a range's days, the last left out, and where the period before begins, which is as long.
 func daysOfRange(r web.Range) (before, from, to int64) {
 	from, to = dayOf(r.From), dayOf(r.To)
 	return 2*from - to, from, to
@@ -404,7 +404,7 @@ func (s *server) showPayments(v *visit, page web.Payments, found paymentList, fr
 	return v.show(page)
 }
 
-// here is the page of the payment in the path.
+// paymentPage is the page of the payment in the path.
 func (v *visit) paymentPage() string { return "/admin/payments/" + pathSegment(v.PathValue("txn")) }
 
 func (s *server) handleConfirm(v *visit) error {

@@ -252,6 +252,32 @@ func TestWordsOnPaymentsAreBooked(t *testing.T) {
 	}
 }
 
+// Where a partner's money goes is not changed from a screen that somebody left alone, neither at once nor by way
+// of a link to the portal.
+func TestWhereMoneyGoesTakesThePasswordAgain(t *testing.T) {
+	s := serveShop(t)
+	name, email := "Asha Verma", "asha@example.in"
+	if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", Name: &name, Email: &email}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.person("f@shop.example", "finance")
+	form := url.Values{"name": {name}, "email": {email}}
+	b.want(b.post("/admin/partners/ASHA/edit", form), 303, "/admin/partners/ASHA")
+	form.Set("vpa", "thief@okbank")
+	b.want(b.post("/admin/partners/ASHA/edit", form), 200, "where money goes")
+	b.want(b.post("/admin/partners/ASHA/invite", nil), 200, "who may sign in")
+	form.Set("again_password", "wrong wrong wrong")
+	b.want(b.post("/admin/partners/ASHA/edit", form), 422, "not your password")
+	page := b.want(b.get("/admin/partners/ASHA"), 200, "")
+	if strings.Contains(page.body, "thief@okbank") || strings.Contains(page.body, "/partner/welcome/") {
+		t.Error("it was done without the password")
+	}
+	form.Set("again_password", aPassword)
+	form.Set("vpa", "asha@okbank")
+	b.want(b.post("/admin/partners/ASHA/edit", form), 303, "/admin/partners/ASHA")
+	b.want(b.get("/admin/partners/ASHA"), 200, "asha@okbank")
+}
+
 // Whoever only looks changes nothing.
 func TestAViewerChangesNothing(t *testing.T) {
 	d, paid := deskShop(t)
@@ -295,6 +321,12 @@ func TestPartnersAreAddedAndChanged(t *testing.T) {
 		t.Errorf("the state is %s (%v)", p.State, err)
 	}
 	d.wants("the list", d.page("/admin/partners?q=rao"), "Meera Rao")
+	d.does("/admin/partners/new", "code", "RANI", "name", "Rani", "email", "rani@example.in")
+	d.wants("the invitation", d.posts("/admin/partners/RANI/invite").body, "/partner/welcome/")
+	a := d.posts("/admin/partners/RANI/edit", "name", "Rani", "email", "meera@example.in")
+	if a.status != 422 || !strings.Contains(plainText(a.body), "MEERA signs in with meera@example.in already") {
+		t.Errorf("the address of another: %d %s", a.status, plainText(a.body))
+	}
 	if strings.Contains(plainText(d.page("/admin/partners?state=active")), "Meera") {
 		t.Error("a disabled partner is among the active")
 	}

@@ -27,7 +27,7 @@ var moneyRoutes = []route{
 	{pattern: "GET /admin/payouts/{id}", may: shop, handle: (*server).pagePayout},
 	{pattern: "POST /admin/payouts/{id}", may: whoPays, again: "pay", handle: (*server).handlePayout},
 	{pattern: "POST /admin/payouts/{id}/send", may: whoPays, again: "pay", handle: (*server).handleSend},
-	{pattern: "GET /admin/tds", may: shop, handle: (*server).tdsFile},
+	{pattern: "GET /admin/tds", may: whoPays, handle: (*server).tdsFile},
 }
 
 const entriesShown = 500 // of a statement; its files have them all
@@ -526,7 +526,8 @@ func (s *server) handlePayout(v *visit) error {
 	return v.done(here, "saved")
 }
 
-// tdsFile is the tax of a quarter as hissa tds -format csv writes it: year, quarter; without them the current.
+// tdsFile is the tax of a quarter as hissa tds -format csv writes it, with whole PANs: year, quarter; without
+// them the current one.
 func (s *server) tdsFile(v *visit) error {
 	query := v.URL.Query()
 	year, _ := strconv.Atoi(query.Get("year"))

@@ -26,7 +26,7 @@ var partnerRoutes = []route{
 	{pattern: "GET /admin/partners/{code}/edit", may: whoPays, handle: (*server).pageEditPartner},
 	{pattern: "POST /admin/partners/{code}/edit", may: whoPays, handle: (*server).handleEditPartner},
 	{pattern: "POST /admin/partners/{code}/state", may: whoPays, handle: (*server).handlePartnerState},
-	{pattern: "POST /admin/partners/{code}/invite", may: whoPays, handle: (*server).handleInvite},
+	{pattern: "POST /admin/partners/{code}/invite", may: whoPays, again: "people", handle: (*server).handleInvite},
 	{pattern: "GET /admin/partners/{code}/qr.svg", may: shop, handle: (*server).partnerQR},
 	{pattern: "GET /admin/partners/{code}/qr.png", may: shop, handle: (*server).partnerQR},
 }
@@ -499,7 +499,7 @@ func (s *server) handleNewPartner(v *visit) error {
 	return s.partnerSaid(v, page, c.Code, err)
 }
 
-// partnerSaid goes on to the partner, or back to the form where a code is taken.
+// partnerSaid goes on to the partner, or back to the form where a code or an address is taken.
 func (s *server) partnerSaid(v *visit, page web.PartnerForm, code string, err error) error {
 	var taken codeTaken
 	if errors.As(err, &taken) {
@@ -513,6 +513,10 @@ func (s *server) partnerSaid(v *visit, page web.PartnerForm, code string, err er
 			field = "ref"
 		}
 		page.Form.Errors[field] = taken.Error()
+		return v.render(http.StatusUnprocessableEntity, page)
+	}
+	if said, is := asSentence(err); is { // another partner signs in with that address
+		page.Form.Errors["email"] = said
 		return v.render(http.StatusUnprocessableEntity, page)
 	}
 	if err != nil {
@@ -582,6 +586,11 @@ func (s *server) handleEditPartner(v *visit) error {
 	if len(wrong) > 0 {
 		return v.render(http.StatusUnprocessableEntity, page)
 	}
+	if c.VPA != nil {
+		if sure, err := v.askAgain("partner"); err != nil || !sure {
+			return err
+		}
+	}
 	_, err = s.store.SetPartner(v.Context(), c)
 	return s.partnerSaid(v, page, c.Code, err)
 }
@@ -593,7 +602,7 @@ func (s *server) handleImport(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	text, apply := v.FormValue("text"), v.FormValue("apply") == "1"
+	text, apply := v.PostFormValue("text"), v.PostFormValue("apply") == "1"
 	if !apply {
 		file, _, err := v.FormFile("file")
 		if err != nil {

@@ -283,6 +283,9 @@ func (s *server) pageOwnStatement(v *visit) error {
 	if err != nil {
 		return err
 	}
+	for i := range told.Steps {
+		told.Steps[i].Reason = "" // the merchant's own word
+	}
 	switch format := v.URL.Query().Get("format"); format {
 	case "csv", "signed", "text":
 		return v.statementFile(told, format)

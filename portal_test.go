@@ -78,6 +78,11 @@ func TestAPartnerSeesOnlyTheirOwn(t *testing.T) {
 		if _, err := s.JudgeStatement(s.ctx(), id, "approved", "between us", s.tax); err != nil {
 			t.Fatal(err)
 		}
+		for _, format := range []string{"", "?format=csv", "?format=text", "?format=signed"} {
+			if got := asha.get(fmt.Sprint("/partner/statements/", id, format)); strings.Contains(got.body, "between us") {
+				t.Errorf("%s of an approved statement tells the merchant's own reason", format)
+			}
+		}
 		if _, _, err := s.SettlePayout(s.ctx(), id, Step{Step: "paid", UTR: fmt.Sprint("UTR00000", id)}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 package main
 
-// hissa review: what a person has to look at, and their word on it.
+// hissa review and hissa confirm: what a person has to look at, and their word on it.
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"hissa/paytm"
 )
 
 var reviewCommand = command{
@@ -32,6 +34,54 @@ Example:  hissa review accept 20261122111212800110168000000000001 -reason "a gif
 			"accept": func(c *call) error { return c.review(true) },
 			"refuse": func(c *call) error { return c.review(false) },
 		}, "list, accept, refuse")
+	},
+}
+
+var confirmCommand = command{
+	name: "confirm", config: true, usage: "TXNID -agree [-amount RUPEES]|-deny -reason TEXT",
+	short: "a person's word on a payment where Paytm's API has none",
+	long: `
+Says what became of a payment that Paytm's API does not settle: unknown for 72 hours, or two
+messages that contradict each other. -agree lets the commission stand, -deny takes it back; the
+reason is kept for ever and shown by explain. Where different amounts were stated, -amount says
+which one is right, in rupees. Your word outranks the API's until you speak again.
+
+Example:  hissa confirm 20261122111212800110168000000000001 -agree \
+              -reason "seen on the bank statement"`,
+	run: func(c *call) error {
+		agree := c.flags.Bool("agree", false, "")
+		deny := c.flags.Bool("deny", false, "")
+		amount := c.flags.String("amount", "", "")
+		reason := c.flags.String("reason", "", "")
+		if err := c.exactly(1); err != nil {
+			return err
+		}
+		if *agree == *deny {
+			return usageError{"say either -agree or -deny"}
+		}
+		said, err := oneReason(*reason)
+		d := Decision{Agree: *agree, Reason: said}
+		switch {
+		case err != nil:
+			return err
+		case *amount != "" && *deny:
+			return usageError{"-amount goes with -agree"}
+		}
+		if *amount != "" {
+			var err error
+			if d.Amount, err = paytm.ParseAmount(*amount); err != nil || d.Amount == 0 {
+				return usageError{fmt.Sprintf("-amount %q: write rupees like 1499.00", *amount)}
+			}
+		}
+		return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+			if err := store.Decide(ctx, c.args[0], d); err != nil {
+				return asNo(err, fmt.Sprintf("no payment %s is known: "+
+					"hissa export transactions lists them", c.args[0]))
+			}
+			fmt.Fprintf(c.stderr, "hissa: your word is booked; "+
+				"hissa explain %s shows what follows from it\n", c.args[0])
+			return nil
+		})
 	},
 }
 

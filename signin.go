@@ -30,6 +30,15 @@ var signInRoutes = []route{
 // inPortal tells the partners' door from the shop's.
 func (v *visit) inPortal() bool { return strings.HasPrefix(v.URL.Path, "/partner/") }
 
+// guessed is under which name guesses at the password of an address are counted. Each door counts for itself:
+// a partner may give any address as theirs, and who knew the password at one door has proved nothing at the other.
+func (v *visit) guessed(email string) string {
+	if v.inPortal() {
+		return "partner " + email
+	}
+	return email
+}
+
 // home is where somebody begins.
 func home(portal bool) string {
 	if portal {
@@ -71,7 +80,7 @@ func (s *server) handleSignIn(v *visit) error {
 		page.Form.Values["email"], page.Form.Errors["email"] = "", "email"
 		return v.render(http.StatusUnprocessableEntity, page)
 	}
-	if wait := s.attempts.next(s.store.now(), email, s.network(v.Request)); wait > 0 {
+	if wait := s.attempts.next(s.store.now(), v.guessed(email), s.network(v.Request)); wait > 0 {
 		page.Form.Errors["password"] = "often"
 		return v.render(http.StatusTooManyRequests, page)
 	}
@@ -114,7 +123,7 @@ func (s *server) letIn(v *visit, u *User, page web.SignIn) error {
 		page.Form = web.Form{}
 		return v.show(page)
 	}
-	s.attempts.proved(u.Email, s.network(v.Request))
+	s.attempts.proved(v.guessed(u.Email), s.network(v.Request))
 	return v.to(firstText(page.Next, home(page.Portal)))
 }
 
@@ -154,7 +163,7 @@ func (s *server) takeCode(v *visit, page web.SignIn) error {
 	case err != nil:
 		return err
 	}
-	s.attempts.proved(old.Email, s.network(v.Request))
+	s.attempts.proved(v.guessed(old.Email), s.network(v.Request))
 	s.attempts.proved(old.who()+" code", s.network(v.Request))
 	v.signIn(token, page.Portal)
 	return v.to(firstText(page.Next, home(page.Portal)))

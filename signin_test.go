@@ -219,6 +219,41 @@ func TestGuessingIsSlow(t *testing.T) {
 	}
 }
 
+// A partner may say that the owner's address is theirs. Signing in with it at the partners' door gives no
+// further guesses at the owner's password.
+func TestTheDoorsCountGuessesApart(t *testing.T) {
+	s := serveShop(t)
+	s.person("meera@shop.example", "owner")
+	thief := s.portal("ASHA")
+	thief.want(thief.post("/partner/details", url.Values{"email": {"meera@shop.example"}, "password": {aPassword}}), 303, "")
+	guess := url.Values{"email": {"meera@shop.example"}, "password": {"is it this one?"}}
+	for range attemptsFree {
+		thief.want(thief.post("/admin/sign-in", guess), 422, "not right")
+		thief.want(thief.post("/partner/sign-out", nil), 303, "")
+		thief.want(thief.post("/partner/sign-in", signInAs("meera@shop.example")), 303, "/partner/")
+	}
+	thief.want(thief.post("/admin/sign-in", guess), 429, "")
+}
+
+// A link that was sent to a wrong address is worth nothing once the address is put right.
+func TestALinkEndsWithItsAddress(t *testing.T) {
+	s := serveShop(t)
+	wrong, right := "ahsa@example.in", "asha@example.in"
+	if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", Email: &wrong}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.InvitePartner(s.ctx(), "ASHA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := s.browser()
+	stranger.want(stranger.get("/partner/welcome/"+token), 200, wrong)
+	if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", Email: &right}); err != nil {
+		t.Fatal(err)
+	}
+	stranger.want(stranger.get("/partner/welcome/"+token), 410, "")
+}
+
 // A thousand who sign in at once are worked off two by two, and those for whom there is no room are told.
 func TestManySignInAtOnce(t *testing.T) {
 	var inside, most, told, right atomic.Int64

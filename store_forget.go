@@ -103,6 +103,14 @@ func (s *Store) DropBodies(ctx context.Context, before time.Time) (dropped int64
 	}
 }
 
+// DropApplications deletes the applications from before a time that were turned down, and returns how many.
+func (s *Store) DropApplications(ctx context.Context, before time.Time) (dropped int64, err error) {
+	err = s.erase(ctx, &dropped, func(t *tx, count func(string, ...any) error) error {
+		return count(q("drop-old-applications"), before.UnixMilli())
+	})
+	return dropped, err
+}
+
 // erase runs deletions in one transaction, overwriting what they delete, and adds up how many rows went.
 func (s *Store) erase(
 	ctx context.Context, total *int64, do func(t *tx, count func(query string, a ...any) error) error,

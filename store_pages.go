@@ -67,18 +67,20 @@ func (l paymentLine) state(now time.Time) (state string, blocks []string) {
 	return l.Status, nil
 }
 
-// scanLine reads what every list of payments selects.
+// scanLine reads a row of the view payment_lines.
 func scanLine(scan func(...any) error) (l paymentLine, err error) {
 	var c Commission
+	var amount *int64
 	var due int64
 	var blocks string
 	l.transaction, err = scanTransaction(func(into ...any) error {
-		return scan(append(into, &c.Amount, &c.Reversed, &c.Void, &c.Rate.BPS, &c.Rate.Flat, &c.Program,
+		return scan(append(into, &amount, &c.Reversed, &c.Void, &c.Rate.BPS, &c.Rate.Flat, &c.Program,
 			&due, &blocks, &c.Payout)...)
 	})
-	if c.Amount < 0 || err != nil {
+	if amount == nil || err != nil {
 		return l, err
 	}
+	c.Amount = *amount
 	c.TxnID, c.Partner, c.Currency, c.Basis = l.TxnID, l.Partner, l.Currency, l.Basis
 	c.PaidAt, c.DueAt, c.Blocks = l.PaidAt, fromMillis(&due), strings.Fields(blocks)
 	l.Commission = &c

@@ -5,7 +5,6 @@ package main
 // one day's payments.
 
 import (
-	"context"
 	"math"
 	"time"
 )
@@ -189,20 +188,10 @@ func (r rows) clicksBySub(partner string) (list []SubClicks, err error) {
 	return list, err
 }
 
-// StatementsPage lists statements from an id down, of one partner or of all: those that want likes. next is
-// where the next page begins, 0 when this is the last.
-func (s *Store) StatementsPage(
-	ctx context.Context, partner string, before int64, n int, want func(*Statement) bool,
-) (list []*Statement, next int64, err error) {
-	err = s.read(ctx, func(r rows) error {
-		list, next, err = r.statementsBack(partner, before, n, want)
-		return err
-	})
-	return list, next, err
-}
-
 const statementsReach = 200 // statements that are looked at in one go
 
+// statementsBack lists statements from an id down, of one partner or of all: those that want likes. next is
+// where the next page begins, 0 when this is the last.
 func (r rows) statementsBack(
 	partner string, before int64, n int, want func(*Statement) bool,
 ) (list []*Statement, next int64, err error) {

@@ -235,7 +235,8 @@ func (t *tx) portalUser(code string, c Contact) (*User, error) {
 	case u == nil:
 		err = t.exec(q("insert-person"), c.Email, c.Name, code, "partner", t.now.UnixMilli())
 	case !strings.EqualFold(u.Email, c.Email):
-		err = t.exec(q("set-person"), c.Email, u.Role, u.ID)
+		// A link that went to the old address may be in a stranger's hands.
+		err = errors.Join(t.exec(q("set-person"), c.Email, u.Role, u.ID), t.exec(q("end-links"), u.ID))
 	}
 	if err != nil {
 		return nil, err

@@ -206,7 +206,7 @@ func TestTiers(t *testing.T) {
 			if got := b.earned("R"); got != "RAVI 90.00 held period unconfirmed" {
 				t.Errorf("a partner with a rate of their own: %s", got)
 			}
-			if told := b.toldOf("T3"); !strings.Contains(told, "15% of the payment, for sales of ₹3,000.00 that month before") {
+			if told := b.toldOf("T3"); !strings.Contains(told, "15% of the payment, for sales of ₹3,000.00 earlier that month") {
 				t.Errorf("the story leaves out the tier:\n%s", told)
 			}
 			b.send(refund("T0", "R1", "succeeded", 60000))

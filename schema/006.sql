@@ -89,6 +89,13 @@ CREATE INDEX notifications_of_refunds ON notifications (at) WHERE kind = 'refund
 CREATE INDEX forwards_given_up ON forwards (at) WHERE next_at IS NULL AND body IS NOT NULL;
 CREATE INDEX clicks_with_sub ON clicks (partner) WHERE sub <> '';
 
+-- A payment as every list of payments shows it (scanLine reads it in this order).
+CREATE VIEW payment_lines AS
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       commission, reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions;
+
 -- COUNTED. Payments that the gateway's API is not asked about any more though it has not settled them. Some
 -- may have been settled since: who reads this looks at the payment too.
 CREATE TABLE given_up (
@@ -117,8 +124,8 @@ INSERT INTO banks_done VALUES (1, 0);
 -- Which payouts went into a file for the bank.
 CREATE INDEX steps_by_way ON steps (way) WHERE way <> '';
 
--- PERSONAL. Who would like to become a partner (the page /join). Those who were turned down are deleted after
--- half a year.
+-- PERSONAL. Who would like to become a partner (the page /join). Those who were turned down are deleted half a
+-- year after they applied.
 CREATE TABLE applications (
   id     INTEGER PRIMARY KEY,
   at     INTEGER NOT NULL,

@@ -1519,10 +1519,8 @@ DELETE FROM given_up
 
 -- name: page-payments
 -- Between two places in the order of payment. Each filter is off when its argument is empty, or below nothing.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE paid_at >= ?1
    AND paid_at <= ?2
    AND (paid_at < ?2 OR id < ?3)
@@ -1567,10 +1565,8 @@ SELECT back.day
 SELECT coalesce((SELECT min(day) FROM days), 0), coalesce((SELECT max(day) FROM days), 0);
 
 -- name: page-payment
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE gateway = 'paytm'
    AND mid = (SELECT value FROM settings WHERE name = 'mid')
    AND txn_id = ?;
@@ -1619,10 +1615,8 @@ SELECT n.txn_id
  LIMIT ?4;
 
 -- name: needs-conflicts
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE conflict <> ''
    AND paid_at <= ?1
    AND (paid_at < ?1 OR id < ?2)
@@ -1639,10 +1633,8 @@ SELECT count(*), coalesce(min(paid_at), 0)
 
 -- name: needs-blocked
 -- Conflicts have a list of their own.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE blocks <> ''
    AND blocks <> 'unconfirmed'
    AND void = 0
@@ -1670,10 +1662,8 @@ SELECT count(*), coalesce(min(paid_at), 0)
 -- name: needs-expired
 -- What the API does not know for long: given up, or still to be asked about. Of the latter the oldest so many
 -- are looked at.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE id IN (SELECT txn
                 FROM given_up
                UNION ALL

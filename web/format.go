@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-var ist = time.FixedZone("IST", 19800)
+// IST is India's time.
+var IST = time.FixedZone("IST", 19800)
 
 const (
 	lakh  = 1_00_000_00 // paise
@@ -36,8 +37,8 @@ func groupDigits(whole string) string {
 	return head + "," + tail
 }
 
-// decimal writes paise with two decimals and no grouping, to be copied: 1499.00.
-func decimal(paise int64) string {
+// Decimal writes paise as rupees with two decimals and no grouping, for files, for APIs, and to be copied: 1499.00.
+func Decimal(paise int64) string {
 	sign := ""
 	if paise < 0 {
 		sign, paise = "-", -paise
@@ -54,12 +55,12 @@ func Rupees(paise int64) string {
 	return fmt.Sprintf("%s₹%s.%02d", sign, groupDigits(strconv.FormatInt(paise/100, 10)), paise%100)
 }
 
-// money writes an amount with its currency.
-func money(amount int64, currency string) string {
+// Money writes an amount with its currency: rupees for INR or none, else "USD 12.00".
+func Money(amount int64, currency string) string {
 	if currency == "" || currency == "INR" {
 		return Rupees(amount)
 	}
-	return currency + " " + decimal(amount)
+	return currency + " " + Decimal(amount)
 }
 
 // short writes an amount for a card: from a lakh on in lakhs or crores, with the whole of it behind.
@@ -122,10 +123,10 @@ func stamp(t time.Time, text string) template.HTML {
 }
 
 // dayText is a date in India: 22 Nov 2026.
-func (v *vocabulary) dayText(t time.Time) string { return v.dayMonth(t) + t.In(ist).Format(" 2006") }
+func (v *vocabulary) dayText(t time.Time) string { return v.dayMonth(t) + t.In(IST).Format(" 2006") }
 
 func (v *vocabulary) dayMonth(t time.Time) string {
-	t = t.In(ist)
+	t = t.In(IST)
 	return strconv.Itoa(t.Day()) + " " + v.phrases["month."+strconv.Itoa(int(t.Month()))].other
 }
 
@@ -133,17 +134,17 @@ func (v *vocabulary) day(t time.Time) template.HTML { return stamp(t, v.dayText(
 
 // at is a date with its time of day.
 func (v *vocabulary) at(t time.Time) template.HTML {
-	return stamp(t, v.dayText(t)+", "+t.In(ist).Format("15:04 IST"))
+	return stamp(t, v.dayText(t)+", "+t.In(IST).Format("15:04 IST"))
 }
 
 // clock is the same to the second.
 func (v *vocabulary) clock(t time.Time) template.HTML {
-	return stamp(t, v.dayText(t)+", "+t.In(ist).Format("15:04:05 IST"))
+	return stamp(t, v.dayText(t)+", "+t.In(IST).Format("15:04:05 IST"))
 }
 
 // when leaves out of a time what goes without saying now.
 func (v *vocabulary) when(t, now time.Time) template.HTML {
-	a, b := t.In(ist), now.In(ist)
+	a, b := t.In(IST), now.In(IST)
 	switch {
 	case a.Year() == b.Year() && a.YearDay() == b.YearDay():
 		return stamp(t, a.Format("15:04"))

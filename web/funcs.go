@@ -16,14 +16,14 @@ func functions(v *vocabulary, base string) template.FuncMap {
 	at := func(pattern string, parts ...any) (string, error) { return address(base, pattern, parts...) }
 	return template.FuncMap{
 		"t": v.say, "code": v.code,
-		"rupees": Rupees, "money": money, "short": v.short, "decimal": decimal, "change": v.change,
+		"rupees": Rupees, "money": Money, "short": v.short, "decimal": Decimal, "change": v.change,
 		"ratio": ratio, "count": func(n any) string { return grouped(whole(n)) },
 		"day": v.day, "at": v.at, "clock": v.clock, "when": v.when, "age": v.age, "span": v.span,
 		"isoday": func(t time.Time) string {
 			if t.IsZero() {
 				return ""
 			}
-			return t.In(ist).Format(time.DateOnly)
+			return t.In(IST).Format(time.DateOnly)
 		},
 		"id": shortID, "bdi": isolated, "nothing": func() Form { return Form{} },
 		"ask": ask, "local": func(path string) string { return base + oneSlash(path) }, "upi": upiLink,
@@ -144,7 +144,7 @@ func filter(q PaymentQuery, name, value string) url.Values {
 		if t.IsZero() {
 			return ""
 		}
-		return t.In(ist).Format(time.DateOnly)
+		return t.In(IST).Format(time.DateOnly)
 	}
 	values := url.Values{}
 	for _, f := range []Field{{"q", q.Text}, {"state", q.State}, {"partner", q.Partner},

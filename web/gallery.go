@@ -19,7 +19,7 @@ type Sample struct {
 }
 
 // The day of the gallery, and the shop's.
-var galleryNow = time.Date(2026, 11, 22, 14, 5, 12, 0, ist)
+var galleryNow = time.Date(2026, 11, 22, 14, 5, 12, 0, IST)
 
 func ago(d time.Duration) time.Time { return galleryNow.Add(-d) }
 
@@ -182,7 +182,7 @@ func galleryRows(n int) []PaymentRow {
 
 func galleryDays(n int) []Day {
 	var days []Day
-	first := time.Date(2026, 11, 22, 0, 0, 0, 0, ist).AddDate(0, 0, 1-n)
+	first := time.Date(2026, 11, 22, 0, 0, 0, 0, IST).AddDate(0, 0, 1-n)
 	for i := range n {
 		d := Day{Date: first.AddDate(0, 0, i), Sales: int64(1800000 + (i*7919)%29*140000 + i%7*310000)}
 		d.Commission = d.Sales / 11
@@ -201,7 +201,7 @@ func galleryDays(n int) []Day {
 }
 
 func galleryRange(name string, days int) Range {
-	to := time.Date(2026, 11, 23, 0, 0, 0, 0, ist)
+	to := time.Date(2026, 11, 23, 0, 0, 0, 0, IST)
 	return Range{Name: name, From: to.AddDate(0, 0, -days), To: to}
 }
 

@@ -65,9 +65,6 @@
     if (stream) return;
     stream = new EventSource(body.dataset.events);
     stream.addEventListener('changed', changed);
-    stream.addEventListener('reload', function () {
-      doc.querySelectorAll('[data-live]').forEach(function (el) { swap(el.id); });
-    });
   }
   doc.addEventListener('visibilitychange', function () {
     listen();
