@@ -180,6 +180,16 @@ func galleryRows(n int) []PaymentRow {
 	return rows
 }
 
+// galleryRowsOf are n payments that a partner brought.
+func galleryRowsOf(partner string, n int) (rows []PaymentRow) {
+	for _, row := range galleryRows(100) {
+		if row.Partner == partner && len(rows) < n {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
 func galleryDays(n int) []Day {
 	var days []Day
 	first := time.Date(2026, 11, 22, 0, 0, 0, 0, IST).AddDate(0, 0, 1-n)

@@ -211,7 +211,7 @@ func partnerSamples() []Sample {
 			ago(-8000 * hour), 4, 59960}}},
 		Payee: Payee{Name: "Asha Verma", VPA: "asha@upi", Account: "••••••4417",
 			IFSC: "SBIN0001234", PAN: "ABC••••••F", Email: "asha@example.in"},
-		Latest: galleryRows(5), Access: Access{State: "active", At: ago(2000 * hour)}}
+		Latest: galleryRowsOf("ASHA", 5), Access: Access{State: "active", At: ago(2000 * hour)}}
 	fresh := Partner{Code: "NEW1", Name: "New One", State: "active", Since: ago(time.Minute),
 		Range: galleryRange("7d", 7), Days: galleryDays(7),
 		Links: []Link{{URL: "https://go.chai.example/r/NEW1"}}, Rates: []RateChange{{}},
