@@ -190,16 +190,10 @@ func (k *checker) privacy(ctx context.Context) {
 }
 
 // neededKeys are the keys without which something in the database, or among the refused messages, can't
-// be opened. A database of an older Hissa has nothing sealed.
+// be opened.
 func (k *checker) neededKeys(ctx context.Context) (needed, refused [][]byte, err error) {
 	if _, err := os.Stat(k.config.Database); err == nil {
-		if needed, err = readStanding(k.config, func(s *Store) ([][]byte, error) {
-			var seals bool
-			if err := s.readers.look(q("knows-seals"), nil, &seals); err != nil || !seals {
-				return nil, err
-			}
-			return s.SealedWith(ctx)
-		}); err != nil {
+		if needed, err = readStanding(k.config, func(s *Store) ([][]byte, error) { return s.SealedWith(ctx) }); err != nil {
 			return nil, nil, err
 		}
 	}

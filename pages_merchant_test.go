@@ -160,7 +160,7 @@ func (s *liveShop) settle() {
 func TestOverviewAndPaymentsTellWhatHappened(t *testing.T) {
 	d, paid := deskShop(t)
 	page := d.page("/admin/")
-	d.wants("the overview", page, "₹5,996.00", "Asha Verma", "other", "payments of another amount than the order")
+	d.wants("the overview", page, "₹5,996.00", "Asha Verma", "other", "payments that differ from the order's amount")
 	for _, at := range []string{"?range=7d", "?range=30d", "?from=2026-01-01&to=2026-03-01", "?from=nonsense&to=2026-03-01",
 		"?from=1900-01-01&to=2990-01-01", "?block=numbers"} {
 		d.page("/admin/" + at)

@@ -120,9 +120,14 @@ func blob(id []byte) any {
 	return id
 }
 
-// SealedWith are the ids of the keys without which some raw message in the database can't be read.
+// SealedWith are the ids of the keys without which some raw message in the database can't be read. One that an
+// older Hissa writes to, as a standby may follow it, has nothing sealed.
 func (s *Store) SealedWith(ctx context.Context) (ids [][]byte, err error) {
 	err = s.read(ctx, func(r rows) error {
+		var seals bool
+		if err := r.one(q("knows-seals"), nil, &seals); err != nil || !seals {
+			return err
+		}
 		return r.each(q("sealed-with"), nil, func(scan func(...any) error) error {
 			var id []byte
 			err := scan(&id)
