@@ -114,6 +114,7 @@ type request struct {
 	Status            int64
 	Bytes             float64 // over the wire, headers included
 	done              bool
+	loader            cdp.LoaderID // the document that made it
 }
 
 // header is one of the request's, "" when it was not sent. HTTP/2 writes names in lower case.
@@ -172,7 +173,9 @@ func open(t testing.TB, v view) *tab {
 		t.Fatal(err)
 	}
 	p.do(chromedp.EmulateViewport(v.size(), tall))
-	call(p, runtime.AddBinding, runtime.AddBindingParams{Name: "seenByTheTest"})
+	for _, name := range []string{"seenByTheTest", "hacked"} {
+		call(p, runtime.AddBinding, runtime.AddBindingParams{Name: name})
+	}
 	script := v.hello + watcher
 	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	p.dark(v.dark)
@@ -241,6 +244,12 @@ func (p *tab) notice(event any) {
 		if r := p.requests[e.RequestID]; r != nil {
 			r.done = true
 		}
+	case *page.EventFrameNavigated:
+		if e.Frame.ParentID == "" { // what the document before asked for may never be told to end
+			for _, r := range p.requests {
+				r.done = r.done || r.loader != e.Frame.LoaderID
+			}
+		}
 	default:
 		p.noticeComplaint(event)
 	}
@@ -250,7 +259,7 @@ func (p *tab) noticeRequest(e *network.EventRequestWillBeSent) {
 	if strings.HasPrefix(e.Request.URL, "data:") {
 		return
 	}
-	r := &request{Method: e.Request.Method, URL: e.Request.URL}
+	r := &request{Method: e.Request.Method, URL: e.Request.URL, loader: e.LoaderID}
 	// What becomes of a frame of another site is told to that frame alone.
 	r.done = e.Type == network.ResourceTypeDocument && string(e.FrameID) != string(p.target) ||
 		e.Type == network.ResourceTypeEventSource // which never ends
@@ -268,7 +277,16 @@ func (p *tab) noticeRequest(e *network.EventRequestWillBeSent) {
 func (p *tab) noticeComplaint(event any) {
 	switch e := event.(type) {
 	case *runtime.EventBindingCalled:
-		p.said = append(p.said, "against the policy: "+e.Payload)
+		what := "against the policy: "
+		if e.Name == "hacked" { // what the payloads of hostile_test.go call
+			what = "a stranger's script ran: "
+		}
+		p.said = append(p.said, what+e.Payload)
+	case *page.EventJavascriptDialogOpening:
+		p.said = append(p.said, "a dialog opens: "+e.Message)
+		go func() { // the page stands still until it is answered
+			_, _ = chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
+		}()
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
 		if e.ExceptionDetails.Exception != nil {
@@ -327,9 +345,10 @@ func (p *tab) goTo(address string) {
 func (p *tab) settle() {
 	p.Helper()
 	quiet := time.Now()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		under := p.made(func(r request) bool { return !r.done })
-		if len(under) > 0 || eval[string](p, `document.readyState`) != "complete" {
+		state, err := try[string](p, `document.readyState`)
+		if len(under) > 0 || err != nil || state != "complete" { // an error is a document that goes away
 			quiet = time.Now()
 		}
 		if time.Since(quiet) > 150*time.Millisecond {
@@ -344,14 +363,34 @@ func (p *tab) settle() {
 // eval is what an expression in the page comes to, awaited if it is a promise.
 func eval[T any](p *tab, expression string) T {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
-	defer cancel()
-	await := func(params *runtime.EvaluateParams) { params.AwaitPromise = ptr(true) }
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, await))
+	value, err := try[T](p, expression)
 	if err != nil {
-		p.Fatalf("%s: %v", expression, err)
+		p.Fatalf("%.300s: %v", expression, err)
 	}
 	return value
+}
+
+// try is eval for whoever goes on after an error.
+func try[T any](p *tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	defer cancel()
+	await := func(params *runtime.EvaluateParams) { params.AwaitPromise = ptr(true) }
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, await))
+}
+
+// until waits for an expression to be true in the page, whatever page that is by then.
+func (p *tab) until(what, expression string) {
+	p.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(25 * time.Millisecond) {
+		is, err := try[bool](p, expression)
+		if is && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := try[string](p, `location.href + "\n" + document.body.innerText`)
+			p.Fatalf("still not so: %s (%s, %v)\n%s", what, expression, err, text)
+		}
+	}
 }
 
 // run evaluates an expression for what it does.
