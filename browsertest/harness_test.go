@@ -62,7 +62,8 @@ func TestAGoodPage(t *testing.T) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 		fmt.Fprint(w, `<!doctype html><html lang="en"><title>Good</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:">
-<style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }</style><main><h1>Good</h1></main></html>`)
+<style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }</style>
+<main><h1>Good</h1></main></html>`)
 	}))
 	look := map[string]image.Image{}
 	for _, v := range []view{{width: 360, slow: true}, {width: 360, dark: true}, {}, {dark: true}} {
@@ -78,7 +79,7 @@ func TestAGoodPage(t *testing.T) {
 			t.Errorf("%s: %d requests, %.0f bytes", v, requests, bytes)
 		}
 		paint := p.firstPaint()
-		if v.slow && paint < 150*time.Millisecond || paint > 5*time.Second {
+		if paint <= 0 || v.slow && paint < 150*time.Millisecond {
 			t.Errorf("%s: painted after %v", v, paint)
 		}
 		look[v.String()] = p.picture()

@@ -57,7 +57,9 @@ func (s *shop) strangers() {
 // strangeVisitors follow links, and apply.
 func (s *shop) strangeVisitors() {
 	s.Helper()
-	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	query := url.Values{"sub": {"<img src=x onerror=hacked('sub')>"}, "sub1": {"javascript:hacked('sub1')\u202e"}}
 	r, err := http.NewRequest("GET", s.url+"/r/ASHA?"+query.Encode(), nil)
 	if err != nil {
@@ -88,9 +90,11 @@ func (s *shop) strangeMessages() {
 	s.Helper()
 	s.takes("clicked", 149900, paytmtest.TxnID("HOSTILE1"))
 	s.binds(map[string]string{"order_id": "bound", "click_id": payload("click"), "promo_code": payload("promo")})
-	pay := s.paytm.Pay("bound", 250000, paytmtest.At(time.Now()), paytmtest.TxnID("HOSTILE2"), paytmtest.Reference(payload("reference")),
-		paytmtest.Customer(payload("custid")), paytmtest.Pos(payload("pos")), paytmtest.Campaign(payload("campaign")),
-		paytmtest.Comments(payload("comments")), paytmtest.With("unheard_"+payload("name"), payload("unheard")))
+	pay := s.paytm.Pay("bound", 250000, paytmtest.At(time.Now()), paytmtest.TxnID("HOSTILE2"),
+		paytmtest.Reference(payload("reference")), paytmtest.Customer(payload("custid")),
+		paytmtest.Pos(payload("pos")), paytmtest.Campaign(payload("campaign")),
+		paytmtest.Comments(payload("comments")),
+		paytmtest.With("unheard_"+payload("name"), payload("unheard")))
 	s.hears(s.paytm.PaymentForm(pay))
 	s.hears(s.paytm.PaymentJSON(pay))
 	s.hears(s.paytm.Dispute(pay, payload("dispute"), "NEW", 250000))
@@ -112,8 +116,9 @@ func (s *shop) strangeMessages() {
 	s.paytm.Pay("odd", 149900, paytmtest.TxnID("HOSTILE3"))
 	s.hears(s.paytm.SignForm(odd()))
 	s.hissa("review", "accept", "HOSTILE1", "-reason", payload("accepted"))
-	for _, field := range []string{"ORDERID", "TXNID", "STATUS", "CURRENCY", "TXNAMOUNT"} {
-		name := map[string]string{"ORDERID": "order", "TXNID": "txn", "STATUS": "status", "CURRENCY": "currency", "TXNAMOUNT": "amount"}[field]
+	for field, name := range map[string]string{
+		"ORDERID": "order", "TXNID": "txn", "STATUS": "status", "CURRENCY": "currency", "TXNAMOUNT": "amount",
+	} {
 		values := odd("TXNID", "HOSTILE-"+field, "ORDERID", "odd-"+name)
 		values[field] = payload(name)
 		s.hears(s.paytm.SignForm(values))
@@ -121,7 +126,8 @@ func (s *shop) strangeMessages() {
 	nobodys := s.paytm.Pay("nobodys", 90000, paytmtest.TxnID("HOSTILE4"))
 	refund := s.paytm.Refund(nobodys, 10000, paytmtest.RefundID(payload("refund")))
 	s.hears(s.paytm.RefundSucceeded(nobodys, refund))
-	answer, err := http.Post(s.url+"/webhooks/paytm", "text/"+url.PathEscape(payload("kind")), strings.NewReader(payload("refused")))
+	answer, err := http.Post(s.url+"/webhooks/paytm", "text/"+url.PathEscape(payload("kind")),
+		strings.NewReader(payload("refused")))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -153,7 +159,8 @@ func (p *tab) foreign() []string {
 				found.push('a foreign element: ' + short(e));
 			for (const a of e.attributes) {
 				if (/^on/i.test(a.name)) found.push('a handler: ' + short(e));
-				if (/^(href|src|action|formaction|xlink:href)$/i.test(a.name) && /^\s*(javascript|data:text)/i.test(a.value))
+				if (/^(href|src|action|formaction|xlink:href)$/i.test(a.name) &&
+					/^\s*(javascript|data:text)/i.test(a.value))
 					found.push('an address that is a script: ' + short(e));
 			}
 		}
@@ -162,7 +169,8 @@ func (p *tab) foreign() []string {
 			const inside = n.parentElement;
 			if (/[\u202a-\u202e\u2066-\u2069]/.test(n.data) && !inside.closest('bdi, textarea, [dir], .vh'))
 				found.push('a text that turns round its neighbours: ' + short(inside));
-			if (n.data.includes('{49}') || n.data.trim() === '49') found.push('a text that was worked out: ' + short(inside));
+			if (n.data.includes('{49}') || n.data.trim() === '49')
+				found.push('a text that was worked out: ' + short(inside));
 		}
 		return found;
 	})()`)
@@ -220,13 +228,14 @@ func TestStrangersTextsStayTexts(t *testing.T) {
 	var read strings.Builder
 	read.WriteString(p.strangeForms())
 	q := url.QueryEscape
-	read.WriteString(p.crawls("/admin/", "/admin/", "/admin/payments?q="+q(payload("q")), "/admin/payments?partner="+q(payload("p")),
-		"/admin/partners?q="+q(payload("q"))+"&state="+q(payload("state")), "/admin/statements?show=all",
-		"/admin/statements?partner="+q(payload("p")), "/admin/payouts?show=all", "/admin/acts?who="+q(payload("who")),
-		"/admin/acts?about="+q(payload("about")), "/admin/?range="+q(payload("range"))+"&from="+q(payload("from")),
+	read.WriteString(p.crawls("/admin/", "/admin/", "/admin/?lang=hi", "/admin/payments?q="+q(payload("q")),
+		"/admin/payments?partner="+q(payload("p")), "/admin/partners?q="+q(payload("q"))+"&state="+q(payload("state")),
+		"/admin/statements?show=all", "/admin/statements?partner="+q(payload("p")), "/admin/payouts?show=all",
+		"/admin/acts?who="+q(payload("who")), "/admin/acts?about="+q(payload("about")),
+		"/admin/?range="+q(payload("range"))+"&from="+q(payload("from")),
 		"/admin/payments?from="+q(payload("from"))+"&lang="+q(payload("lang"))+"&block="+q(payload("block")),
-		"/admin/needs/refused", "/admin/needs/review", "/admin/needs/refunds", "/admin/payments/HOSTILE1",
-		"/admin/payments/HOSTILE2", "/admin/payments/HOSTILE3", "/admin/?lang=hi"))
+		"/admin/needs/refused", "/admin/needs/review", "/admin/needs/refunds",
+		"/admin/payments/HOSTILE1", "/admin/payments/HOSTILE2", "/admin/payments/HOSTILE3"))
 	for _, path := range []string{"/admin/payments/", "/admin/partners/", "/admin/needs/", "/partner/"} {
 		p.goTo(house + path + url.PathEscape(payload("path")))
 		p.expects(http.StatusNotFound)
@@ -270,7 +279,9 @@ func (p *tab) strangeForms() string {
 	sends("input[name=apply] ~ p button", 200)
 
 	p.goTo(house + "/admin/partners/new")
-	p.fills("name", payload("typed"), "code", payload("typed"), "rate", payload("typed"), "promo", payload("typed"), "vpa", payload("typed"))
+	for _, field := range []string{"name", "code", "rate", "promo", "ref", "vpa"} {
+		p.fills(field, payload("typed"))
+	}
 	sends("main form button", 422)
 	p.goTo(house + "/admin/partners/OK1")
 	p.opens("main section:last-of-type summary")
@@ -288,7 +299,8 @@ func (p *tab) strangeForms() string {
 // where a dialog opens, where nothing has happened yet.
 func TestAHackedPageIsNoticed(t *testing.T) {
 	policy := ""
-	body := payload("control") + `<a href=" javascript:hacked('link')">x</a><i onclick="hacked('later')">y</i><p>49</p><script>alert('hello')</script>`
+	body := payload("control") + `<a href=" javascript:hacked('link')">x</a><i onclick="hacked('later')">y</i>
+<p>49</p><script>alert('hello')</script>`
 	lives(t, "evil.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r)
@@ -297,7 +309,8 @@ func TestAHackedPageIsNoticed(t *testing.T) {
 		if policy != "" {
 			w.Header().Set("Content-Security-Policy", policy)
 		}
-		fmt.Fprint(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evil</title><link rel="icon" href="data:,">`+body)
+		fmt.Fprint(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Evil</title>
+<link rel="icon" href="data:,">`+body)
 	}))
 	for _, c := range []struct {
 		policy string
@@ -310,7 +323,8 @@ func TestAHackedPageIsNoticed(t *testing.T) {
 		p := open(t, view{})
 		p.goTo("https://evil.example/")
 		foreign := strings.Join(p.foreign(), "\n")
-		for _, want := range []string{"<img", "<script>", "an address that is a script: <a", "a handler: <i", "turns round", "worked out"} {
+		for _, want := range []string{"<img", "<script>", "an address that is a script: <a", "a handler: <i",
+			"turns round", "worked out"} {
 			if !strings.Contains(foreign, want) {
 				t.Errorf("nothing is found of %s:\n%s", want, foreign)
 			}

@@ -1,21 +1,19 @@
 package browsertest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"hissa/browsertest/stage"
 	"hissa/paytm/paytmtest"
 )
 
@@ -96,29 +94,12 @@ func (s *shop) serve() {
 // started starts a server that says where it listens, and stops it when the test ends.
 func started(t testing.TB, command *exec.Cmd, where *regexp.Regexp) string {
 	t.Helper()
-	log, err := command.StderrPipe()
+	at, stop, err := stage.Start(command, where)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command.Stdout = command.Stderr
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Wait()
-	})
-	lines := bufio.NewScanner(log)
-	var said strings.Builder
-	for lines.Scan() {
-		fmt.Fprintln(&said, lines.Text())
-		if m := where.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, log) }()
-			return m[1]
-		}
-	}
-	t.Fatalf("%s does not say where it listens:\n%s", command.Path, &said)
-	return ""
+	t.Cleanup(stop)
+	return at
 }
 
 // bind is what a shop's server says at its checkout.
