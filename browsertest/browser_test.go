@@ -28,6 +28,9 @@ import (
 const agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) " +
 	"Chrome/156.0.0.0 Mobile Safari/537.36"
 
+// patience is how long anything may take before it counts as never: no test fails for being slow.
+const patience = 2 * time.Minute
+
 // tall is how many points of a page a window shows.
 const tall = 800
 
@@ -200,7 +203,7 @@ func (p *tab) dark(off bool) {
 // call runs one command of the protocol.
 func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	result, err := chromedp.Call(ctx, command, params)
 	if err != nil {
@@ -212,7 +215,7 @@ func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 // do runs actions within a time that no page of ours needs.
 func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.Fatal(err)
@@ -345,7 +348,7 @@ func (p *tab) goTo(address string) {
 func (p *tab) settle() {
 	p.Helper()
 	quiet := time.Now()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		under := p.made(func(r request) bool { return !r.done })
 		state, err := try[string](p, `document.readyState`)
 		if len(under) > 0 || err != nil || state != "complete" { // an error is a document that goes away
@@ -372,7 +375,7 @@ func eval[T any](p *tab, expression string) T {
 
 // try is eval for whoever goes on after an error.
 func try[T any](p *tab, expression string) (T, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	await := func(params *runtime.EvaluateParams) { params.AwaitPromise = ptr(true) }
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, await))
@@ -381,7 +384,7 @@ func try[T any](p *tab, expression string) (T, error) {
 // until waits for an expression to be true in the page, whatever page that is by then.
 func (p *tab) until(what, expression string) {
 	p.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(25 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
 		is, err := try[bool](p, expression)
 		if is && err == nil {
 			return
@@ -438,7 +441,7 @@ func (p *tab) text(selector string) string {
 func (p *tab) cookies() []*network.Cookie {
 	p.Helper()
 	id := chromedp.FromContext(p.ctx).BrowserContextID
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	all, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: id})
 	if err != nil {

@@ -97,7 +97,7 @@ func (s *shop) brings(code string, amounts ...int64) {
 		order := fmt.Sprint(code, "-", amount, "-", i)
 		s.takes(order, amount, paytmtest.Reference(code))
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		due := 0
 		for _, row := range s.rows("commissions") {
 			if row["partner"] == code && row["state"] == "due" {

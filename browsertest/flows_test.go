@@ -171,7 +171,7 @@ func (p *tab) saves(selector string) (name, text string) {
 		p.Fatal(err)
 	}
 	p.press(selector)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(25 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
 		files, err := os.ReadDir(folder)
 		if err != nil {
 			p.Fatal(err)

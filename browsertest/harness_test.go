@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,15 +27,13 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	}))
 	p := open(t, view{})
 	p.goTo("https://bad.example/")
-	time.Sleep(300 * time.Millisecond)
-	said := strings.Join(p.complaints(), "\n")
+	p.until("the text has moved", `testShifts.length > 0`)
 	for _, want := range []string{
 		"against the policy: img-src", `"oh"`, "exception: Uncaught Error: later", "/none.js",
 	} {
-		if !strings.Contains(said, want) {
-			t.Errorf("nothing is said of %q:\n%s", want, said)
-		}
+		p.complainsOf(want)
 	}
+	p.complaints()
 	found := strings.Join(p.barriers(), "\n")
 	for _, want := range []string{"color-contrast", "html-has-lang", "image-alt"} {
 		if !strings.Contains(found, want) {
@@ -53,6 +52,21 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	if requests, bytes := p.weight(); requests < 2 || bytes < 500 {
 		t.Errorf("%d requests, %.0f bytes", requests, bytes)
 	}
+}
+
+// complainsOf waits for a complaint that says a text.
+func (p *tab) complainsOf(text string) {
+	p.Helper()
+	var said []string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(25 * time.Millisecond) {
+		p.mu.Lock()
+		said = slices.Clone(p.said)
+		p.mu.Unlock()
+		if slices.ContainsFunc(said, func(one string) bool { return strings.Contains(one, text) }) {
+			return
+		}
+	}
+	p.Errorf("nothing is said of %q:\n%s", text, strings.Join(said, "\n"))
 }
 
 // A good page: nothing is found, and it is painted in time on a slow phone. How it looks depends on the
