@@ -396,8 +396,8 @@ func TestPartnersComeFromAFile(t *testing.T) {
 	if terms, _ := d.Terms(d.ctx()); len(terms.partners) != 2 {
 		t.Errorf("a dry run has made %d partners", len(terms.partners))
 	}
-	if a := d.uploads("code,rate\nBAD,much\n"); a.status != 422 {
-		t.Errorf("a bad line: %d", a.status)
+	if a := d.uploads("code,rate\nNEW1,\nBAD,much\n"); a.status != 422 || strings.Contains(a.body, `name="apply"`) {
+		t.Errorf("a bad line: %d, and what would be refused must not be offered", a.status)
 	}
 	if a := d.uploads("no such column\n"); a.status != 422 {
 		t.Errorf("no CSV of partners: %d", a.status)
@@ -446,7 +446,10 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 		t.Errorf("approved twice: %s", said)
 	}
 	d.wants("the payouts", d.page("/admin/payouts"), "Asha Verma", "approved")
-	file := d.posts("/admin/payouts/file")
+	if said := d.does("/admin/payouts/file"); said != "notice file_made" {
+		t.Errorf("making the bank's file: %s", said)
+	}
+	file := d.ask("GET", "/admin/payouts/files/1", "", nil)
 	if file.status != 200 || !strings.Contains(file.body, "12345678901") || !strings.Contains(file.header.Get("Content-Disposition"), "payouts-1.csv") {
 		t.Errorf("the bank's file: %d %s", file.status, file.body)
 	}

@@ -378,9 +378,10 @@ func (r rows) bankFiles() (list []web.BankFile, err error) {
 	return list, err
 }
 
-// handlePayoutFile makes a file for the bank, which books its payouts as sent, and answers with it.
+// handlePayoutFile makes a file for the bank, which books its payouts as sent. It answers with the page where
+// the file is and the payouts are no longer ready; a browser that only saved a file would stay where it was.
 func (s *server) handlePayoutFile(v *visit) error {
-	number, body, left, err := s.store.SendFile(v.Context(), func(at time.Time, ready []Payable) ([]byte, error) {
+	number, _, left, err := s.store.SendFile(v.Context(), func(at time.Time, ready []Payable) ([]byte, error) {
 		return s.config.bankFile(at, ready)
 	})
 	if said, is := asSentence(err); is {
@@ -396,7 +397,7 @@ func (s *server) handlePayoutFile(v *visit) error {
 		}
 		return v.failed("/admin/payouts", why)
 	}
-	return v.bankFile(number, body)
+	return v.done("/admin/payouts", "file_made")
 }
 
 func (v *visit) bankFile(number int64, body []byte) error {
