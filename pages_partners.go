@@ -203,6 +203,9 @@ func (s *server) showPartner(v *visit, status int, made web.Access, form web.For
 			return err
 		}
 	}
+	if s.mailer != nil {
+		page.Access.Mail = page.Payee.Email
+	}
 	return v.render(status, page)
 }
 
@@ -377,7 +380,11 @@ func (s *server) access(ctx context.Context, code string) (a web.Access, err err
 	return a, err
 }
 
+// handleInvite makes a link and shows it, or mails it. One that could not be mailed is shown too.
 func (s *server) handleInvite(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
 	_, p, err := s.partnerOf(v)
 	if err != nil {
 		return err
@@ -388,6 +395,12 @@ func (s *server) handleInvite(v *visit) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.mailer != nil && v.PostFormValue("mail") != "" {
+		if s.mailInvitation(v, token) == nil {
+			return v.done("/admin/partners/"+pathSegment(p.Code), "mailed")
+		}
+		v.fault = "unmailed"
 	}
 	now := s.store.now()
 	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: now,

@@ -27,13 +27,15 @@ CREATE UNIQUE INDEX people_of_shop ON people (email) WHERE partner = '';
 CREATE UNIQUE INDEX people_of_portal ON people (email) WHERE partner <> '';
 CREATE UNIQUE INDEX people_of_partner ON people (partner) WHERE partner <> '';
 
--- Links that invite somebody to choose a password: once, and for a week. Kept as SHA-256 only.
+-- Links that let somebody in, once. One that invites is for choosing a password and lasts a week; one that a
+-- partner had mailed signs in as a password does, and lasts some minutes. Kept as SHA-256 only.
 CREATE TABLE links (
   hash    BLOB PRIMARY KEY,
   person  INTEGER NOT NULL REFERENCES people (id),
   at      INTEGER NOT NULL,
   ends_at INTEGER NOT NULL,
-  used_at INTEGER
+  used_at INTEGER,
+  mailed  INTEGER NOT NULL  -- 1: it only signs in
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX links_of ON links (person);
 

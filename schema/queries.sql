@@ -1371,6 +1371,7 @@ SELECT p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step
  WHERE l.hash = ?
    AND l.used_at IS NULL
    AND l.ends_at > ?
+   AND l.mailed = ?
    AND p.disabled_at IS NULL;
 
 -- name: people
@@ -1424,13 +1425,19 @@ SELECT count(*)
    AND id <> ?;
 
 -- name: insert-link
-INSERT INTO links (hash, person, at, ends_at)
-VALUES (?, ?, ?, ?);
+INSERT INTO links (hash, person, at, ends_at, mailed)
+VALUES (?, ?, ?, ?, ?);
 
 -- name: use-link
 UPDATE links
    SET used_at = ?
  WHERE hash = ?;
+
+-- name: end-mailed-links
+-- Those of one person; of everybody those that are over.
+DELETE FROM links
+ WHERE mailed = 1
+   AND (person = ?1 OR ends_at <= ?2);
 
 -- name: end-links
 DELETE FROM links

@@ -124,6 +124,10 @@ func doorSamples() []Sample {
 		{Name: "sign-in/code", Page: SignIn{Code: true}},
 		{Name: "sign-in/partner", Page: SignIn{Portal: true}},
 		{Name: "sign-in/partner-mail", Page: SignIn{Portal: true, Mail: true, Sent: true}},
+		{Name: "sign-in/partner-asks", Page: SignIn{Portal: true, Mail: true, Ask: Form{
+			Values: map[string]string{"email": nasty(0)}, Errors: map[string]string{"email": "email"}}}},
+		{Name: "welcome/mailed", Page: Welcome{Portal: true, Mailed: true, Token: "T0KEN", Email: nasty(0)}},
+		{Name: "welcome/gone-mailed", Page: Welcome{Portal: true, Mailed: true, Gone: true}},
 		{Name: "welcome/new", Page: Welcome{Token: "T0KEN", Email: "meera@shop.in"}},
 		{Name: "welcome/wrong", Page: Welcome{Token: nasty(6), Email: nasty(0), Portal: true, Reset: true,
 			Form: Form{Errors: map[string]string{"password": "short", "again": "differ"}}}},
