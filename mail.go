@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"net/smtp"
 	"net/textproto"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +93,8 @@ func mailTrouble(step string, err error) error {
 	case errors.As(err, &answer):
 		return mailFault{step, strings.TrimSpace(fmt.Sprint("the server answers ", answer.Code, " ",
 			enhancedCode.FindString(answer.Msg)))}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return mailFault{step, "no answer in time"}
 	case errors.As(err, &garbled):
 		return mailFault{step, "the server's answer is not SMTP"}
 	}
@@ -172,16 +175,31 @@ func (a *loginAuth) Next(_ []byte, more bool) ([]byte, error) {
 
 // send hands one mail to the server. That it took it is all that can be known.
 func (m *mailer) send(ctx context.Context, now time.Time, to, subject, text string) error {
-	ctx, cancel := context.WithCancel(ctx)
+	return m.talk(ctx, func(client *smtp.Client) error {
+		return handOver(client, to, m.message(now, to, subject, text))
+	})
+}
+
+// talk opens the server, says whom a mail would be from, and lets more be said.
+func (m *mailer) talk(ctx context.Context, more func(*smtp.Client) error) error {
+	talking, cancel := context.WithCancel(ctx)
 	defer cancel()
-	client, err := m.open(ctx)
-	if err != nil {
-		return err
+	client, err := m.open(talking)
+	if err == nil {
+		defer client.Close()
+		err = mailTrouble("the sender", client.Mail(m.from.Address))
 	}
-	defer client.Close()
-	if err := client.Mail(m.from.Address); err != nil {
-		return mailTrouble("the sender", err)
+	if err == nil {
+		err = more(client)
 	}
+	var fault mailFault
+	if errors.As(err, &fault) && ctx.Err() != nil {
+		return mailFault{fault.step, "no answer in time"}
+	}
+	return err
+}
+
+func handOver(client *smtp.Client, to string, message []byte) error {
 	if err := client.Rcpt(to); err != nil {
 		return mailTrouble("the receiver", err)
 	}
@@ -189,7 +207,7 @@ func (m *mailer) send(ctx context.Context, now time.Time, to, subject, text stri
 	if err != nil {
 		return mailTrouble("the text", err)
 	}
-	_, err = body.Write(m.message(now, to, subject, text))
+	_, err = body.Write(message)
 	if err = errors.Join(err, body.Close()); err != nil {
 		return mailTrouble("the text", err)
 	}
@@ -222,17 +240,11 @@ func (m *mailer) message(now time.Time, to, subject, text string) []byte {
 func (m *mailer) try(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, mailTakesShort)
 	defer cancel()
-	client, err := m.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := client.Mail(m.from.Address); err != nil {
-		return mailTrouble("the sender", err)
-	}
-	_ = client.Reset()
-	_ = client.Quit()
-	return nil
+	return m.talk(ctx, func(client *smtp.Client) error {
+		_ = client.Reset() // it has said already that it would
+		_ = client.Quit()
+		return nil
+	})
 }
 
 // post sends a letter and counts it. The log tells what failed, and not to whom.

@@ -16,12 +16,13 @@ import (
 	"hissa/web"
 )
 
+// partnerRoutes has forms beside /admin/partners/, not below: any word there may be a partner's code.
 var partnerRoutes = []route{
 	{pattern: "GET /admin/partners", may: shop, handle: (*server).pagePartners},
-	{pattern: "GET /admin/partners/new", may: whoPays, handle: (*server).pageNewPartner},
-	{pattern: "POST /admin/partners/new", may: whoPays, handle: (*server).handleNewPartner},
-	{pattern: "GET /admin/partners/import", may: whoPays, handle: (*server).pageImport},
-	{pattern: "POST /admin/partners/import", may: whoPays, largest: importBody, handle: (*server).handleImport},
+	{pattern: "GET /admin/new-partner", may: whoPays, handle: (*server).pageNewPartner},
+	{pattern: "POST /admin/new-partner", may: whoPays, handle: (*server).handleNewPartner},
+	{pattern: "GET /admin/import", may: whoPays, handle: (*server).pageImport},
+	{pattern: "POST /admin/import", may: whoPays, largest: importBody, handle: (*server).handleImport},
 	{pattern: "GET /admin/partners/{code}", may: shop, handle: (*server).pagePartner},
 	{pattern: "GET /admin/partners/{code}/edit", may: whoPays, handle: (*server).pageEditPartner},
 	{pattern: "POST /admin/partners/{code}/edit", may: whoPays, handle: (*server).handleEditPartner},
@@ -637,7 +638,7 @@ func (s *server) handleImport(v *visit) error {
 	for _, l := range lines {
 		if err := s.store.importPartner(v.Context(), l); err != nil {
 			if said, is := asSentence(err); is { // another person was faster
-				return v.failed("/admin/partners/import", said)
+				return v.failed("/admin/import", said)
 			}
 			return err
 		}

@@ -1674,6 +1674,58 @@ SELECT count(*), coalesce(min(paid_at), 0)
          ORDER BY paid_at
          LIMIT ?2);
 
+-- name: needs-disputed
+-- What was paid out too: its dispute is lost when nobody answers it. Conflicts have a list of their own.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE blocks <> ''
+   AND blocks <> 'unconfirmed'
+   AND instr(blocks, 'dispute') > 0
+   AND conflict = ''
+   AND paid_at <= ?1
+   AND (paid_at < ?1 OR id < ?2)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?3;
+
+-- name: count-disputed
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE blocks <> ''
+           AND blocks <> 'unconfirmed'
+           AND instr(blocks, 'dispute') > 0
+           AND conflict = ''
+         ORDER BY paid_at
+         LIMIT ?);
+
+-- name: needs-denied
+-- Lately, and as long as no person has said anything.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE void = 1
+   AND confirmation = 'denied'
+   AND paid_at >= ?1
+   AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = transactions.txn_id)
+   AND paid_at <= ?2
+   AND (paid_at < ?2 OR id < ?3)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?4;
+
+-- name: count-denied
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE void = 1
+           AND confirmation = 'denied'
+           AND paid_at >= ?1
+           AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = transactions.txn_id)
+         ORDER BY paid_at
+         LIMIT ?2);
+
 -- name: needs-expired
 -- What the API does not know for long: given up, or still to be asked about. Of the latter the oldest so many
 -- are looked at.

@@ -213,10 +213,11 @@ func galleryNeeds() []Need {
 	return []Need{
 		{Kind: "conflict", Count: 1, Oldest: ago(26 * hour)}, {Kind: "expired", Count: 2,
 			Oldest: ago(80 * hour)},
-		{Kind: "unattributed", Count: 100, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds",
+		{Kind: "unattributed", Count: 99, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds",
 			Count: 0},
 		{Kind: "abuse", Count: 3, Oldest: ago(40 * time.Minute)}, {Kind: "merchant"}, {Kind: "denied",
-			Count: 1},
+			Count: 1, Oldest: ago(3 * hour)},
+		{Kind: "dispute", Count: 1, Oldest: ago(90 * hour)},
 		{Kind: "review"}, {Kind: "refused"}, {Kind: "forward", Count: 12, Oldest: ago(3 * time.Minute)},
 	}
 }
@@ -302,8 +303,8 @@ func paymentsSamples() []Sample {
 // galleryPaths are where pages live in a shop.
 var galleryPaths = map[string]string{
 	"overview": "/admin/{$}", "payments": "/admin/payments", "payment": "/admin/payments/{txn}",
-	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/partners/new",
-	"partner": "/admin/partners/{code}", "import": "/admin/partners/import",
+	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/new-partner",
+	"partner": "/admin/partners/{code}", "import": "/admin/import",
 	"applications": "/admin/applications", "statements": "/admin/statements",
 	"statement": "/admin/statements/{id}", "payouts": "/admin/payouts", "payout": "/admin/payouts/{id}",
 	"settings": "/admin/settings", "keys": "/admin/keys", "people": "/admin/people", "acts": "/admin/acts",

@@ -112,6 +112,8 @@ func needsSamples() []Sample {
 	why := map[string]string{
 		"conflict": "₹1,499.00 and ₹500.00 for one TXNID",
 		"abuse":    "nine clicks in a minute from one network; the partner's own UPI id paid",
+		"dispute":  "the customer disputes the payment",
+		"denied":   "a message said success, Paytm's API says that it failed",
 		"merchant": "the shop named ₹1,999.00", "expired": "the API knew nothing for 72 hours",
 	}
 	for _, n := range galleryNeeds() {
