@@ -475,7 +475,7 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 	}
 	d.does("/admin/payouts/2", "step", "failed", "reason", "the app refused")
 	d.wants("all payouts", d.page("/admin/payouts?show=all"), "the app refused")
-	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
+	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3&format=csv", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
 		t.Errorf("the tax file: %d %s", a.status, a.body)
 	}
 }

@@ -65,6 +65,7 @@ func Gallery() []Sample {
 	add("owner", "/admin/partners/ASHA", partnerSamples()...)
 	add("finance", "/admin/statements", statementsSamples()...)
 	add("owner", "/admin/payouts", payoutsSamples()...)
+	add("owner", "/admin/tds", tdsSamples()...)
 	add("owner", "/admin/settings", settingsSamples()...)
 	add("viewer", "/admin/statements", Sample{Name: "viewer/statement", Page: galleryStatement()},
 		Sample{Name: "viewer/partner", Page: partnerSamples()[0].Page}, Sample{Name: "viewer/people",
@@ -307,6 +308,7 @@ var galleryPaths = map[string]string{
 	"partner": "/admin/partners/{code}", "import": "/admin/import",
 	"applications": "/admin/applications", "statements": "/admin/statements",
 	"statement": "/admin/statements/{id}", "payouts": "/admin/payouts", "payout": "/admin/payouts/{id}",
+	"tds":      "/admin/tds",
 	"settings": "/admin/settings", "keys": "/admin/keys", "people": "/admin/people", "acts": "/admin/acts",
 	"account": "/admin/account", "sign-in": "/admin/sign-in", "join": "/join", "earnings": "/partner/{$}",
 	"sales": "/partner/sales", "links": "/partner/links", "partner-statements": "/partner/statements",
