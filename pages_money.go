@@ -27,7 +27,7 @@ var moneyRoutes = []route{
 	{pattern: "GET /admin/payouts/{id}", may: shop, handle: (*server).pagePayout},
 	{pattern: "POST /admin/payouts/{id}", may: whoPays, again: "pay", handle: (*server).handlePayout},
 	{pattern: "POST /admin/payouts/{id}/send", may: whoPays, again: "pay", handle: (*server).handleSend},
-	{pattern: "GET /admin/tds", may: whoPays, handle: (*server).tdsFile},
+	{pattern: "GET /admin/tds", may: shop, handle: (*server).pageTDS},
 }
 
 const entriesShown = 500 // of a statement; its files have them all
@@ -525,31 +525,4 @@ func (s *server) handlePayout(v *visit) error {
 		return err
 	}
 	return v.done(here, "saved")
-}
-
-// tdsFile is the tax of a quarter as hissa tds -format csv writes it, with whole PANs: year, quarter; without
-// them the current one.
-func (s *server) tdsFile(v *visit) error {
-	query := v.URL.Query()
-	year, _ := strconv.Atoi(query.Get("year"))
-	quarter, _ := strconv.Atoi(query.Get("quarter"))
-	if quarter < 0 || quarter > 4 || year != 0 && (year < 2000 || year > 2100) {
-		return problem{http.StatusBadRequest, ""}
-	}
-	span := quarterOf(s.store.now(), year, quarter)
-	list, err := s.store.Deductions(v.Context(), span)
-	if err != nil {
-		return err
-	}
-	var cells [][]string
-	for _, d := range list {
-		cells = append(cells, d.record().cells())
-	}
-	var text bytes.Buffer
-	if err := writeCSV(&text, Deduction{}.record().names(), cells); err != nil {
-		return err
-	}
-	name := "tds-" + span.From.In(ist).Format(time.DateOnly) + ".csv"
-	v.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	return v.write(http.StatusOK, "text/csv; charset=utf-8", text.Bytes())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -298,7 +299,16 @@ func TestNeedsAreCountedAndListed(t *testing.T) {
 		b.send(payment(fmt.Sprint("M", i), fmt.Sprint("M", i)))
 		b.answers(fmt.Sprint("M", i), agreeing(fmt.Sprint("M", i), fmt.Sprint("M", i), 100000))
 		b.send(payment(fmt.Sprint("E", i), fmt.Sprint("E", i)))
+		for _, kind := range []string{"N", "D"} { // the API says no, the customer does
+			id := fmt.Sprint(kind, i)
+			b.bind(Order{ID: id, Promo: "ASHA10"})
+			b.send(payment(id, id))
+			b.answers(id, map[string]Answer{"N": denying(id, id), "D": agreeing(id, id, 100000)}[kind])
+		}
+		b.send(dispute(fmt.Sprint("D", i), "P", "NEW", 100000))
 	}
+	b.send(payment("F", "F", status("failed"))) // an ordinary failure is nobody's business
+	b.answers("F", denying("F", "F"))
 	counts := func() map[string]int64 {
 		needs, err := b.Needs(b.ctx())
 		if err != nil {
@@ -313,7 +323,7 @@ func TestNeedsAreCountedAndListed(t *testing.T) {
 		return got
 	}
 	want := map[string]int64{"conflict": 3, "review": 3, "expired": 0, "refunds": 3, "abuse": 0, "merchant": 3,
-		"forward": 0, "unattributed": 6}
+		"forward": 0, "unattributed": 6, "denied": 3, "dispute": 3}
 	if got := counts(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -375,9 +385,13 @@ func TestNeedsAreCountedAndListed(t *testing.T) {
 	if err := b.Review(b.ctx(), "M0", true, "as agreed"); err != nil {
 		t.Fatal(err)
 	}
+	if err := errors.Join(b.decides("N0", Decision{}), b.decides("N1", Decision{Agree: true})); err != nil {
+		t.Fatal(err)
+	}
+	b.send(dispute("D0", "P", "WON", 100000))
 	b.send(payment("X0", "X0")) // first heard of three days ago, by its refund
 	want = map[string]int64{"conflict": 2, "review": 3, "expired": 4, "refunds": 2, "abuse": 0, "merchant": 2,
-		"forward": 0, "unattributed": 7}
+		"forward": 0, "unattributed": 7, "denied": 1, "dispute": 2}
 	if got := counts(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("after some were settled: %v, want %v", got, want)
 	}
@@ -389,13 +403,14 @@ func TestPagesScanNoLargeTable(t *testing.T) {
 	b := openBooks(t, testTerms())
 	scan := regexp.MustCompile(`^SCAN (\w+)( USING (COVERING )?INDEX (\w+))?`)
 	// What may be walked: indexes that ordinary payments are not in, and small tables.
-	lawful := []string{"transactions_in_conflict", "transactions_blocked", "notifications_for_review",
+	lawful := []string{"transactions_in_conflict", "transactions_blocked", "transactions_disputed",
+		"transactions_denied", "notifications_for_review",
 		"forwards_given_up", "polls", "given_up", "back", "span", "n", "b", "d", "accounts",
 		"payout_files", "head"} // the first of which stops after so many
 	err := b.read(b.ctx(), func(r rows) error {
 		for name, statement := range queries {
 			page := strings.HasPrefix(name, "page-") || strings.HasPrefix(name, "needs-") ||
-				slices.Contains([]string{"count-conflicts", "count-blocked", "count-expired", "count-review",
+				slices.Contains([]string{"count-conflicts", "count-blocked", "count-disputed", "count-denied", "count-expired", "count-review",
 					"count-refunds", "count-forwards", "subjects-of-order", "statements-of-partner", "body-of", "newest-fact"}, name)
 			if !page {
 				continue

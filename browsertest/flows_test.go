@@ -307,7 +307,7 @@ func TestPartnersAreTakenOver(t *testing.T) {
 		s := newShop(t, "")
 		p := s.merchant(v)
 		p.comes("/admin/partners")
-		p.follows(`main a[href$="/partners/import"]`)
+		p.follows(`main a[href$="/admin/import"]`)
 		p.picks("#file", "bad.csv", "code,name,rate\nMEERA,Meera Shah,12%\nOM,Om Das,much\n")
 		p.stopped("main form:last-of-type button", 422, "With a fault: 1")
 		p.says("Meera Shah", "Om Das", "Nothing is changed yet.")

@@ -270,14 +270,14 @@ func (p *tab) strangeForms() string {
 		read.WriteString(p.harmless())
 	}
 	cell := func(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
-	p.comes("/admin/partners/import")
+	p.comes("/admin/import")
 	p.picks("#file", "bad.csv", "code,name\nOK1,"+cell(payload("imported"))+"\n"+cell(payload("import-code"))+",x\n")
 	sends("main form:last-of-type button", 422)
 	p.picks("#file", "good.csv", "code,name\nOK1,"+cell(payload("imported"))+"\n")
 	sends("main form:last-of-type button", 200)
 	sends("input[name=apply] ~ p button", 200)
 
-	p.goTo(house + "/admin/partners/new")
+	p.goTo(house + "/admin/new-partner")
 	for _, field := range []string{"name", "code", "rate", "promo", "ref", "vpa"} {
 		p.fills(field, payload("typed"))
 	}
