@@ -367,7 +367,7 @@ func TestAnInvitationIsMailed(t *testing.T) {
 	owner := s.person("o@shop.example", "owner")
 	owner.want(owner.get("/admin/partners/RAVI"), 200, "Mail it to ravi@example.in")
 	owner.want(owner.get("/admin/partners/ASHA"), 200, "Make a link")
-	owner.want(owner.post("/admin/partners/RAVI/invite", url.Values{"mail": {"1"}}), 303, "/admin/partners/RAVI")
+	owner.want(owner.post("/admin/partners/RAVI/invite", url.Values{"mail": {"1"}, "again_password": {aPassword}}), 303, "/admin/partners/RAVI")
 	owner.want(owner.get("/admin/partners/RAVI"), 200, "was mailed")
 	to, subject, text := p.letter()
 	if to != email || subject != "Your partner account at shop.example" || !strings.Contains(text, "7 days") {
@@ -380,7 +380,7 @@ func TestAnInvitationIsMailed(t *testing.T) {
 	p.mu.Lock()
 	p.says["RCPT"] = "450 4.2.0 try later"
 	p.mu.Unlock()
-	shown := owner.post("/admin/partners/RAVI/invite", url.Values{"mail": {"1"}})
+	shown := owner.post("/admin/partners/RAVI/invite", url.Values{"mail": {"1"}, "again_password": {aPassword}})
 	owner.want(shown, 200, "could not be mailed")
 	owner.want(shown, 200, "/partner/welcome/")
 	key, err := s.AddKey(s.ctx(), "monitor", "metrics")

@@ -38,7 +38,17 @@ func (s *server) pageTDS(v *visit) error {
 	if year == 0 || quarter > 0 {
 		page.Quarter = quarterIn(span.From)
 	}
-	if err := s.store.read(v.Context(), func(r rows) error { return r.creditedIn(span, page.Sections) }); err != nil {
+	page.FirstYear = page.ThisYear
+	if err := s.store.read(v.Context(), func(r rows) error {
+		var first int64
+		if err := r.one(q("first-statement"), args{}, &first); err != nil {
+			return err
+		}
+		if first > 0 {
+			page.FirstYear = financialYear(fromMillis(&first))
+		}
+		return r.creditedIn(span, page.Sections)
+	}); err != nil {
 		return err
 	}
 	return v.show(page)

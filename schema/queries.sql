@@ -719,6 +719,11 @@ SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
  WHERE partner = ?
  ORDER BY id;
 
+-- name: first-statement
+SELECT coalesce(max(at), 0)
+  FROM statements
+ WHERE id = 1;
+
 -- name: tax-entries
 -- What was deducted, and given back, with what the tax was worked out from.
 SELECT e.at, e.partner, w.statement, w.section, w.code, w.rate_bps,

@@ -182,7 +182,7 @@ func tdsSamples() []Sample {
 		return TaxRow{Partner: galleryNames[who].code, Name: galleryNames[who].name, PAN: pan, Rate: rate,
 			TaxSums: TaxSums{credited, taxed, deducted, paid}}
 	}
-	full := TDS{Year: 2026, ThisYear: 2026, Quarter: 3, From: time.Date(2026, 10, 1, 0, 0, 0, 0, IST),
+	full := TDS{Year: 2026, FirstYear: 2025, ThisYear: 2026, Quarter: 3, From: time.Date(2026, 10, 1, 0, 0, 0, 0, IST),
 		LastDay: time.Date(2026, 12, 31, 0, 0, 0, 0, IST), Sections: []TaxSection{{Section: "393(1)",
 			Code: "1006", Rows: []TaxRow{row(0, "••••••234F", "2 %", 1321500, 3221500, 64400, 1257100),
 				row(2, "", "20 %", 2150000, 2150000, 430000, 0), row(3, "••••••871K", "2 %", -40000,
@@ -193,7 +193,7 @@ func tdsSamples() []Sample {
 	hard := full
 	hard.Sections = []TaxSection{{Section: nasty(0), Code: nasty(1), Rows: []TaxRow{{Partner: nasty(6),
 		Name: nasty(7), PAN: nasty(2), Rate: nasty(3)}}}}
-	none := TDS{Year: 2026, ThisYear: 2026, Quarter: 3, From: full.From, LastDay: full.LastDay}
+	none := TDS{Year: 2026, FirstYear: 2026, ThisYear: 2026, Quarter: 3, From: full.From, LastDay: full.LastDay}
 	off := none
 	off.Off = true
 	return []Sample{{Name: "tds/quarter", Page: full}, {Name: "tds/year", Page: year},

@@ -8,13 +8,14 @@ import (
 // TDS is the tax that was deducted in a quarter of a financial year: /admin/tds with year, quarter; with
 // format=csv it is the file for the return. It prints as it is.
 type TDS struct {
-	Year     int // of the April in which it begins
-	ThisYear int
-	Quarter  int // 1 to 4; 0 for the whole year
-	From     time.Time
-	LastDay  time.Time
-	Sections []TaxSection
-	Off      bool // nothing is deducted
+	Year      int // of the April in which it begins
+	FirstYear int // in which the shop's first statement was drafted
+	ThisYear  int
+	Quarter   int // 1 to 4; 0 for the whole year
+	From      time.Time
+	LastDay   time.Time
+	Sections  []TaxSection
+	Off       bool // nothing is deducted
 }
 
 // TaxSection is what was deducted under one section of the Income-tax Act.
@@ -51,8 +52,13 @@ func (p TDS) YearName(year int) string {
 		time.Date(year+1, 4, 1, 0, 0, 0, 0, time.UTC).Format("06")
 }
 
-// Before and After are the years beside this one; After is 0 where that has not begun.
-func (p TDS) Before() int { return p.Year - 1 }
+// Before is 0 where there was no statement yet.
+func (p TDS) Before() int {
+	if p.Year <= p.FirstYear {
+		return 0
+	}
+	return p.Year - 1
+}
 
 // After is 0 where the year has not begun.
 func (p TDS) After() int {
