@@ -99,16 +99,17 @@ func attemptKeys(account, network string) (one, all attemptKey) {
 	return attemptKey{account, network}, attemptKey{account, ""}
 }
 
-// lets counts something that anybody may do a few times, by network; false when it was often enough for now.
-func (a *attempts) lets(now time.Time, network string) bool {
+// lets counts something that anybody may do a few times, by account or by network, "" for the other; false
+// when it was often enough for now.
+func (a *attempts) lets(now time.Time, account, network string, often int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.tries) >= attemptsAtMost {
 		a.makeRoom(now)
 	}
-	k := attemptKey{"", network}
+	k := attemptKey{strings.ToLower(account), network}
 	t := a.since(k, now)
-	if t.n >= applicationsOften {
+	if t.n >= often {
 		return false
 	}
 	a.tries[k] = tries{t.n + 1, now}

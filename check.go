@@ -28,8 +28,8 @@ var checkCommand = command{
 	short: "is everything ready for the first sale",
 	long: `
 Changes nothing. Looks at the configuration (every fault at once, as file:line:column), the
-key files' rights, the database, the keys that raw messages need, SQLite, the clock, and asks
-Paytm's status API about an order that can't exist: its answer says whether it knows the MID and
+key files' rights, the database, the keys that raw messages need, SQLite, the clock, the mail
+server if one is named (no mail is sent), and asks Paytm's status API about an order that can't exist: its answer says whether it knows the MID and
 the key. -live goes further: it resolves public_url, checks its certificate, and sends a signed
 message that means nothing through it, so that name, certificate, proxy, webhook, MID and key are
 all proven before money depends on them (the message is stored as ignored). Exit code 78: the
@@ -55,6 +55,7 @@ Example:  hissa check -live`,
 		k.replica(ctx)
 		k.api(ctx)
 		k.forward(ctx)
+		k.mail(ctx)
 		k.reconciliation(ctx)
 		if *live {
 			k.live(ctx)
@@ -274,6 +275,20 @@ func (k *checker) forward(ctx context.Context) {
 		k.ok("forward", fmt.Sprintf("%s can be reached; %s on the way",
 			to.Host, plural(standing.Waiting, "message")))
 	}
+}
+
+// mail asks the mail server whether it would take a mail, and sends none.
+func (k *checker) mail(ctx context.Context) {
+	m := k.config.mailer()
+	if m == nil {
+		return
+	}
+	if err := m.try(ctx); err != nil {
+		k.fault("mail", m.server+" takes no mail of ours: "+err.Error(), "mend [mail] in the configuration, or "+
+			"set smtp = \"\": links are then shown, to be sent by hand")
+		return
+	}
+	k.ok("mail", m.server+" takes mails from "+m.from.Address)
 }
 
 // complete is how much of Paytm's list the books should have had, in percent.

@@ -166,6 +166,8 @@ func (r *configReader) refuseSyntax(syntax toml.ParseError) {
 	switch {
 	case strings.HasPrefix(why.problem, "Key '"):
 		why = refusal{"stands in the file twice", "keep one of them"}
+	case strings.Contains(strings.ToLower(syntax.LastKey+line), "password"):
+		why = refusal{"is not TOML", `write it like password = "file:/etc/hissa/mail.password"`}
 	case strings.Contains(strings.ToLower(syntax.LastKey+line), "key"):
 		why = refusal{"is not TOML", `write it like merchant_key = "file:/etc/hissa/paytm.key"`}
 	case strings.ContainsAny(unquoted, "'\"`"), strings.ContainsFunc(unquoted, unicode.IsControl):
@@ -206,6 +208,7 @@ func (r *configReader) read(c *Config) {
 	r.readPayout(c)
 	r.readTDS(c)
 	c.Join.Open = r.flag("join.open", false)
+	r.readMail(c)
 	c.Privacy.Keys = r.bodyKeys("privacy.key")
 	c.Privacy.KeepBodies = option(r, "privacy.keep_bodies", "180d", period(24*time.Hour))
 	r.readReconcile(c)
@@ -332,6 +335,23 @@ func (r *configReader) readTDS(c *Config) {
 		}
 	}
 	c.TDS.WithoutPAN = option(r, "tds.without_pan", "20%", parseShare)
+}
+
+func (r *configReader) readMail(c *Config) {
+	c.Mail.SMTP = option(r, "mail.smtp", "", parseMailServer)
+	c.Mail.From = option(r, "mail.from", "", parseSender)
+	c.Mail.User = option(r, "mail.user", "", parseMailUser)
+	c.Mail.Password = r.password("mail.password")
+	for _, needs := range [][2]string{
+		{"mail.from", "mail.smtp"}, {"mail.smtp", "mail.from"},
+		{"mail.user", "mail.password"}, {"mail.password", "mail.user"}, {"mail.user", "mail.smtp"},
+	} {
+		if r.isSet(needs[0]) && !r.isSet(needs[1]) {
+			_, other := cutLast(needs[1])
+			r.fault(needs[0], refuse("has no use without "+other, "write "+other+" too or leave this out"))
+			return
+		}
+	}
 }
 
 func (r *configReader) readReconcile(c *Config) {

@@ -557,6 +557,20 @@ func TestConfigFaultsTerms(t *testing.T) {
 		{"privacy", `key = "env:"`, `11:7: privacy.key: names no environment variable, write it like "env:BODY_KEY"`},
 		{"privacy", `key = true`, `11:7: privacy.key: is true or false and not text, write it in double quotes`},
 		{"privacy", `keep_bodies = "2h"`, `11:15: privacy.keep_bodies: "2h" is too short, write at least "24h"`},
+		{"mail", "smtp = \"smtp.shop.in\"\nfrom = \"a@b.in\"",
+			`11:8: mail.smtp: "smtp.shop.in" is not host:port, write a host and a port like "smtp.shop.in:587"`},
+		{"mail", `smtp = "smtp.shop.in:587"`,
+			`11:8: mail.smtp: has no use without from, write from too or leave this out`},
+		{"mail", "smtp = \"a.in:0\"\nfrom = \"a@b.in\"",
+			`11:8: mail.smtp: "a.in:0" has no port from 1 to 65535, write a host and a port like "smtp.shop.in:587"`},
+		{"mail", `from = "partners at shop.in"`, `11:8: mail.from: is no e-mail address, write it like ` +
+			`"partners@shop.in" or "Chai & Co <partners@shop.in>"` + "\n" +
+			`11:8: mail.from: has no use without smtp, write smtp too or leave this out`},
+		{"mail", "smtp = \"a.in:25\"\nfrom = \"a@b.in\"\nuser = \"u\"",
+			`13:8: mail.user: has no use without password, write password too or leave this out`},
+		{"mail", "smtp = \"a.in:25\"\nfrom = \"a@b.in\"\nuser = \"u\"\npassword = \"hunter2\"",
+			`14:12: mail.password: a password does not belong in this file: put it in a file of mode 0600, and name ` +
+				`that as "file:/etc/hissa/mail.password"`},
 		{"payout", `minimum = "-1"`,
 			`11:11: payout.minimum: "-1" is not an amount, write rupees above zero like "50.00"`},
 		{"payout", `account = "12 34"`,
@@ -965,6 +979,8 @@ func keyMistakes(t testing.TB) (texts []string) {
 		"[paytm.merchant_key]\nfile = \"KEY\"\n",
 		"[[paytm.merchant_key]]\nfile = \"KEY\"\n",
 		leastWith(t, "replica", `url = "s3://asha:KEY@bucket"`),
+		leastWith(t, "mail", `password = "KEY"`), leastWith(t, "mail", `password = KEY`),
+		leastWith(t, "mail", `password = "env:HISSA_TEST_KEY"`), leastWith(t, "mail", `user = "KEY"`),
 		leastWith(t, "privacy", `key = "KEY"`), leastWith(t, "privacy", `key = ["file:gone.key", "KEY"]`),
 		leastWith(t, "privacy", `key = "env:HISSA_TEST_KEY"`), leastWith(t, "privacy", `key = KEY`),
 	)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"hissa/paytm"
@@ -148,6 +150,48 @@ func alertURL(text string) (string, error) {
 		return "", err
 	}
 	return u.String(), nil
+}
+
+// parseMailServer reads the host and port of a mail server, "" for none.
+func parseMailServer(text string) (string, error) {
+	const remedy = `write a host and a port like "smtp.shop.in:587"`
+	if text == "" {
+		return "", nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", refuse(shown(text)+" is not host:port", remedy)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && !isHostName(host) {
+		return "", refuse(shown(text)+" has no usable host", remedy)
+	}
+	if !isPort(port) {
+		return "", refuse(shown(text)+" has no port from 1 to 65535", remedy)
+	}
+	return text, nil
+}
+
+// parseSender reads whom mails come from, nil for nobody.
+func parseSender(text string) (*mail.Address, error) {
+	if text == "" {
+		return nil, nil
+	}
+	from, err := mail.ParseAddress(text)
+	if err == nil {
+		_, err = readEmail(from.Address)
+	}
+	if err != nil {
+		return nil, refuse("is no e-mail address", `write it like "partners@shop.in" or "Chai & Co <partners@shop.in>"`)
+	}
+	return from, nil
+}
+
+// parseMailUser takes what a mail server knows the shop by.
+func parseMailUser(text string) (string, error) {
+	if len(text) > mostEmailText {
+		return "", refuse("is too long", "write the name that the mail server knows you by")
+	}
+	return text, nil
 }
 
 // parseDatabase makes the path absolute. SQLite's special names are no place for books.
@@ -376,13 +420,17 @@ func parseColumn(text string) (string, error) {
 
 const maxKeys = 3
 
-// keyKind is what a fault says about one kind of secret key.
+// keyKind is what a fault says about one kind of secret.
 type keyKind struct{ name, file, variable string }
 
 var (
 	merchantKind = keyKind{"merchant key", "/etc/hissa/paytm.key", "PAYTM_KEY"}
 	bodyKind     = keyKind{"key", "/etc/hissa/bodies.key", "BODY_KEY"}
+	passwordKind = keyKind{"password", "/etc/hissa/mail.password", "MAIL_PASSWORD"}
 )
+
+// noun is key or password.
+func (k keyKind) noun() string { return k.name[strings.LastIndexByte(k.name, ' ')+1:] }
 
 func (k keyKind) unset() error {
 	return refuse("is not set", fmt.Sprintf(`write "file:%s" or "env:%s"`, k.file, k.variable))
@@ -409,6 +457,26 @@ func (r *configReader) bodyKeys(key string) bodyKeys {
 		}
 	}
 	return keys
+}
+
+// password reads where a password is, and it; "" for none.
+func (r *configReader) password(key string) string {
+	given, is := r.value(key)
+	if !is || given == "" {
+		return ""
+	}
+	text, ok := r.asText(key, given)
+	if !ok {
+		return ""
+	}
+	secret, err := r.secret(text, passwordKind)
+	switch {
+	case err != nil:
+		r.fault(key, err)
+	case r.readSecrets && (secret == "" || strings.ContainsFunc(secret, unicode.IsControl)):
+		r.fault(key, refuse("the password is empty or has a line break inside", "write it on one line"))
+	}
+	return secret
 }
 
 // readKeys follows one reference or a list of them, the newest key first.
@@ -477,7 +545,7 @@ func (r *configReader) secret(reference string, kind keyKind) (secret string, er
 	case isVariable:
 		return "", refuse("names no environment variable", fmt.Sprintf(`write it like "env:%s"`, kind.variable))
 	default:
-		return "", refuse("a key does not belong in this file",
+		return "", refuse("a "+kind.noun()+" does not belong in this file",
 			fmt.Sprintf(`put it in a file of mode 0600, and name that as "file:%s"`, kind.file))
 	}
 	if before, found := strings.CutSuffix(secret, "\n"); found {
@@ -510,10 +578,10 @@ const maxKeyFile = 4096
 // readKeyFile refuses a file that anybody but its owner can open. A credential that systemd hands
 // over (LoadCredential=) may show rights of a group: they are those of the service's own user.
 func (r *configReader) readKeyFile(path string, kind keyKind) (string, error) {
-	is := "key file of this name " // a relative name that no file has may be a key by mistake
+	is := kind.noun() + " file of this name " // a relative name that no file has may be a key by mistake
 	if filepath.IsAbs(path) {
 		path = filepath.Clean(path)
-		is = "key file " + path + " "
+		is = kind.noun() + " file " + path + " "
 	} else {
 		path = filepath.Join(r.dir, path)
 	}
@@ -522,9 +590,9 @@ func (r *configReader) readKeyFile(path string, kind keyKind) (string, error) {
 		return "", refuse(is+"can't be found",
 			"put the "+kind.name+" there and let the user who runs hissa enter the folder")
 	}
-	is = "key file " + path + " "
+	is = kind.noun() + " file " + path + " "
 	if !info.Mode().IsRegular() {
-		return "", refuse(is+"is not a regular file", "name a file that holds only the key")
+		return "", refuse(is+"is not a regular file", "name a file that holds only the "+kind.noun())
 	}
 	others := info.Mode().Perm() & 0o077
 	if isCredential(path) {

@@ -169,7 +169,7 @@ func (s *server) handleJoin(v *visit) error {
 	if v.PostFormValue("website") != "" { // no person sees that field
 		return v.to("/join?done")
 	}
-	if !s.applying.lets(s.store.now(), s.network(v.Request)) {
+	if !s.applying.lets(s.store.now(), "", s.network(v.Request), applicationsOften) {
 		return problem{http.StatusTooManyRequests, ""}
 	}
 	err := s.store.Apply(v.Context(), a)

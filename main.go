@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -235,6 +236,24 @@ type Config struct {
 		// shop's people has said so.
 		Open bool `toml:"open"`
 	} `toml:"join"`
+
+	// Mail is the server through which Hissa sends e-mail: links with which partners sign in, and
+	// invitations.
+	Mail struct {
+		// SMTP is that server as host:port, "" for none, the default. Port 465 speaks TLS from the
+		// first byte; any other port has to take STARTTLS, with a certificate that names the host. A
+		// server on a loopback host is spoken to in the clear.
+		SMTP string `toml:"smtp"`
+
+		// From is whom the mails come from: "partners@shop.in" or "Chai & Co <partners@shop.in>". It
+		// must be set with SMTP, and be an address that this server may send for.
+		From *mail.Address `toml:"from"`
+
+		// User and Password are what the server asks for; "" for one that asks for nothing. The file
+		// never holds the password, only where it is: "file:PATH" or "env:NAME".
+		User     string `toml:"user"`
+		Password string `toml:"password"`
+	} `toml:"mail"`
 
 	// Privacy is about what is personal.
 	Privacy struct {
@@ -462,7 +481,7 @@ func serveOn(
 ) error {
 	s := &server{config: config, store: store, mirror: mirror, log: log, bursts: newBursts(),
 		hub: newHub(), settings: configurationText(config.Path), began: store.now(),
-		attempts: newAttempts(), applying: newAttempts()}
+		attempts: newAttempts(), applying: newAttempts(), mailing: newAttempts(), mailer: config.mailer()}
 	s.refused = newRefusedRing(store.path, config.Privacy.Keys, log)
 	if config.Paytm.ForwardRefused {
 		s.refused.forward = store.ForwardRefused
@@ -483,6 +502,11 @@ func serveOn(
 	background.Go(func() { s.hub.run(asking, store.booked) })
 	background.Go(func() { noteBanks(asking, store, log) })
 	background.Go(func() { forgetDaily(asking, store, config.Privacy.KeepBodies, log) })
+	if s.mailer != nil {
+		for range mailsAtOnce {
+			background.Go(func() { s.mailLinks(asking) })
+		}
+	}
 	if config.Paytm.Forward != nil {
 		background.Go(func() { newForwarder(s).run(asking) })
 	}

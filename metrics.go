@@ -24,6 +24,8 @@ type counters struct {
 	uncopied   atomic.Int64
 	handedOn   atomic.Int64
 	notTaken   atomic.Int64
+	mailed     atomic.Int64
+	unmailed   atomic.Int64
 	refusals   [6]atomic.Int64 // in the order of refusalStatuses
 }
 
@@ -151,6 +153,7 @@ func (s *server) handleMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err := s.writeReconciliation(r.Context(), &b); err != nil {
 		return err
 	}
+	s.writeMails(&b)
 	s.writeReplica(&b)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = w.Write([]byte(b.String()))
@@ -228,6 +231,16 @@ func (s *server) writeForwards(ctx context.Context, b *strings.Builder) error {
 	metric(b, "hissa_forwards_given_up", "gauge", "Messages that the shop never took.")
 	fmt.Fprintf(b, "hissa_forwards_given_up %d\n", f.GivenUp)
 	return nil
+}
+
+// writeMails tells how many mails were sent, where any are.
+func (s *server) writeMails(b *strings.Builder) {
+	if s.mailer == nil {
+		return
+	}
+	metric(b, "hissa_mails_total", "counter", "Mails, by whether the mail server took them.")
+	fmt.Fprintf(b, "hissa_mails_total{sent=\"yes\"} %d\n", s.counts.mailed.Load())
+	fmt.Fprintf(b, "hissa_mails_total{sent=\"no\"} %d\n", s.counts.unmailed.Load())
 }
 
 // writeReconciliation tells how much of Paytm's list the books had when the two were last compared.

@@ -586,11 +586,11 @@ func (h *history) compare() {
 
 // Rule 3: with clicks, bindings and answers fixed, any order of the same messages, with repeats,
 // ends in the same transactions, refunds, commissions and balances: all 720 orders of six messages,
-// for five sets usually, 50 in CI.
+// for five sets usually, 20 in CI, and 100 in the long lane.
 func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
-	sets := 5
+	sets := cycles(5, 5, 100)
 	if os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
-		sets = 50
+		sets = max(sets, 20)
 	}
 	generated := rapid.Custom(func(t *rapid.T) arrivals {
 		a := arrivals{

@@ -14,7 +14,7 @@ import (
 // pageRoutes is every page and every form. Those under /admin/ are the shop's own people's, those under
 // /partner/ the partners', who see nothing but what is theirs.
 func pageRoutes() []route {
-	return slices.Concat(signInRoutes, peopleRoutes, merchantRoutes, partnerRoutes, moneyRoutes, settingsRoutes,
+	return slices.Concat(signInRoutes, mailRoutes, peopleRoutes, merchantRoutes, partnerRoutes, moneyRoutes, settingsRoutes,
 		eventRoutes, portalRoutes, joinRoutes)
 }
 

@@ -478,8 +478,6 @@ func (s *server) pageNeeds(v *visit) error {
 		page.Rows, next, err = s.needForwards(v.Context(), from)
 	case "refused":
 		page.Rows, err = s.needRefused()
-	case "denied": // what the API denies has earned nothing, and its list of payments says so
-		return v.to("/admin/payments?state=reversed")
 	default:
 		page.Rows, next, err = s.needPayments(v.Context(), what, from)
 	}
@@ -508,8 +506,11 @@ func (s *server) needPayments(ctx context.Context, what string, from place) (lis
 			} else if l.Conflict != "" {
 				row.Why = l.Conflict
 			}
-			if what == "expired" {
+			switch what {
+			case "expired":
 				row.Why = "Paytm's API has known nothing since " + day(l.FirstAt)
+			case "denied":
+				row.Held, row.Why = l.Commission.Amount, "a message said success, Paytm's API says that it failed"
 			}
 			if l.confirmationAt(now) == waiting && row.Why == "" {
 				row.Why = blockWords("unconfirmed", now)

@@ -190,7 +190,8 @@ func TestOverviewAndPaymentsTellWhatHappened(t *testing.T) {
 	if a := d.ask("GET", "/admin/payments/unknown", "", nil); a.status != 404 {
 		t.Errorf("an unknown payment: %d", a.status)
 	}
-	for _, need := range []string{"conflict", "review", "expired", "unattributed", "refunds", "abuse", "merchant", "refused", "forward"} {
+	for _, need := range []string{"conflict", "review", "expired", "unattributed", "refunds", "abuse", "merchant", "refused", "forward",
+		"denied", "dispute"} {
 		d.page("/admin/needs/" + need)
 	}
 	if a := d.ask("GET", "/admin/needs/nothing", "", nil); a.status != 404 {
@@ -301,7 +302,7 @@ func TestAViewerChangesNothing(t *testing.T) {
 	d, paid := deskShop(t)
 	v := d.atDesk("viewer")
 	for _, path := range []string{"/admin/payments/" + paid["other"].TxnID + "/review", "/admin/statements/draft",
-		"/admin/partners/new", "/admin/partners/ASHA/state", "/admin/payouts/file", "/admin/keys"} {
+		"/admin/new-partner", "/admin/partners/ASHA/state", "/admin/payouts/file", "/admin/keys"} {
 		if a := v.posts(path, "say", "accept", "reason", "x", "state", "disabled"); a.status != 403 {
 			t.Errorf("%s: %d", path, a.status)
 		}
@@ -314,14 +315,14 @@ func TestAViewerChangesNothing(t *testing.T) {
 
 func TestPartnersAreAddedAndChanged(t *testing.T) {
 	d, _ := deskShop(t)
-	if a := d.posts("/admin/partners/new", "code", "A B", "name", "", "rate", "much", "email", "x", "vpa", "y", "promo", "?"); a.status != 422 ||
+	if a := d.posts("/admin/new-partner", "code", "A B", "name", "", "rate", "much", "email", "x", "vpa", "y", "promo", "?"); a.status != 422 ||
 		strings.Count(a.body, "aria-invalid") != 6 {
 		t.Errorf("a form full of faults: %d with %d faults", a.status, strings.Count(a.body, "aria-invalid"))
 	}
-	if a := d.posts("/admin/partners/new", "code", "asha", "name", "Asha"); a.status != 422 || !strings.Contains(plainText(a.body), "taken") {
+	if a := d.posts("/admin/new-partner", "code", "asha", "name", "Asha"); a.status != 422 || !strings.Contains(plainText(a.body), "taken") {
 		t.Errorf("a code that is taken: %d", a.status)
 	}
-	d.does("/admin/partners/new", "code", "MEERA", "name", "Meera", "rate", "12%", "promo", "MEERA5=15% M2", "ref", "LI_9", "email", "meera@example.in")
+	d.does("/admin/new-partner", "code", "MEERA", "name", "Meera", "rate", "12%", "promo", "MEERA5=15% M2", "ref", "LI_9", "email", "meera@example.in")
 	page := d.page("/admin/partners/MEERA")
 	d.wants("the partner", page, "Meera", "12 %", "MEERA5", "15 %", "LI_9", d.config.URLFor("r", "MEERA"))
 	d.wants("the form", d.page("/admin/partners/MEERA/edit"), "Change")
@@ -339,7 +340,7 @@ func TestPartnersAreAddedAndChanged(t *testing.T) {
 		t.Errorf("the state is %s (%v)", p.State, err)
 	}
 	d.wants("the list", d.page("/admin/partners?q=rao"), "Meera Rao")
-	d.does("/admin/partners/new", "code", "RANI", "name", "Rani", "email", "rani@example.in")
+	d.does("/admin/new-partner", "code", "RANI", "name", "Rani", "email", "rani@example.in")
 	d.wants("the invitation", d.posts("/admin/partners/RANI/invite").body, "/partner/welcome/")
 	a := d.posts("/admin/partners/RANI/edit", "name", "Rani", "email", "meera@example.in")
 	if a.status != 422 || !strings.Contains(plainText(a.body), "MEERA signs in with meera@example.in already") {
@@ -353,6 +354,22 @@ func TestPartnersAreAddedAndChanged(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.status, a.header.Get("Content-Type"))
 		}
 	}
+}
+
+// Whatever a partner's code is, the partner has a page.
+func TestNoFormHidesAPartner(t *testing.T) {
+	d, _ := deskShop(t)
+	for _, r := range pageRoutes() {
+		if word, below := strings.CutPrefix(r.pattern, "GET /admin/partners/"); below && !strings.HasPrefix(word, "{code}") {
+			t.Errorf("%s hides the partner of that code", r.pattern)
+		}
+	}
+	for _, code := range []string{"new", "import"} {
+		d.does("/admin/new-partner", "code", code, "name", "Partner called "+code)
+		d.wants("the partner "+code, d.page("/admin/partners/"+code), "Partner called "+code, d.config.URLFor("r", code))
+	}
+	d.wants("the form", d.page("/admin/new-partner"), "Promo")
+	d.wants("the other form", d.page("/admin/import"), "CSV")
 }
 
 // The list of partners, page by page, holds each once.
@@ -401,7 +418,7 @@ func (d *desk) uploads(text string, fields ...string) said {
 		_ = form.WriteField(fields[i], fields[i+1])
 	}
 	form.Close()
-	a := d.ask("POST", "/admin/partners/import", form.FormDataContentType(), &body)
+	a := d.ask("POST", "/admin/import", form.FormDataContentType(), &body)
 	d.inOrder()
 	return a
 }
@@ -414,8 +431,8 @@ func TestPartnersComeFromAFile(t *testing.T) {
 	if terms, _ := d.Terms(d.ctx()); len(terms.partners) != 2 {
 		t.Errorf("a dry run has made %d partners", len(terms.partners))
 	}
-	if a := d.uploads("code,rate\nBAD,much\n"); a.status != 422 {
-		t.Errorf("a bad line: %d", a.status)
+	if a := d.uploads("code,rate\nNEW1,\nBAD,much\n"); a.status != 422 || strings.Contains(a.body, `name="apply"`) {
+		t.Errorf("a bad line: %d, and what would be refused must not be offered", a.status)
 	}
 	if a := d.uploads("no such column\n"); a.status != 422 {
 		t.Errorf("no CSV of partners: %d", a.status)
@@ -464,7 +481,10 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 		t.Errorf("approved twice: %s", said)
 	}
 	d.wants("the payouts", d.page("/admin/payouts"), "Asha Verma", "approved")
-	file := d.posts("/admin/payouts/file")
+	if said := d.does("/admin/payouts/file"); said != "notice file_made" {
+		t.Errorf("making the bank's file: %s", said)
+	}
+	file := d.ask("GET", "/admin/payouts/files/1", "", nil)
 	if file.status != 200 || !strings.Contains(file.body, "12345678901") || !strings.Contains(file.header.Get("Content-Disposition"), "payouts-1.csv") {
 		t.Errorf("the bank's file: %d %s", file.status, file.body)
 	}
@@ -508,7 +528,7 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 	}
 	d.does("/admin/payouts/2", "step", "failed", "reason", "the app refused")
 	d.wants("all payouts", d.page("/admin/payouts?show=all"), "the app refused")
-	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
+	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3&format=csv", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
 		t.Errorf("the tax file: %d %s", a.status, a.body)
 	}
 }

@@ -27,7 +27,7 @@ var moneyRoutes = []route{
 	{pattern: "GET /admin/payouts/{id}", may: shop, handle: (*server).pagePayout},
 	{pattern: "POST /admin/payouts/{id}", may: whoPays, again: "pay", handle: (*server).handlePayout},
 	{pattern: "POST /admin/payouts/{id}/send", may: whoPays, again: "pay", handle: (*server).handleSend},
-	{pattern: "GET /admin/tds", may: whoPays, handle: (*server).tdsFile},
+	{pattern: "GET /admin/tds", may: shop, handle: (*server).pageTDS},
 }
 
 const entriesShown = 500 // of a statement; its files have them all
@@ -378,9 +378,10 @@ func (r rows) bankFiles() (list []web.BankFile, err error) {
 	return list, err
 }
 
-// handlePayoutFile makes a file for the bank, which books its payouts as sent, and answers with it.
+// handlePayoutFile makes a file for the bank, which books its payouts as sent. It answers with the page where
+// the file is and the payouts are no longer ready; a browser that only saved a file would stay where it was.
 func (s *server) handlePayoutFile(v *visit) error {
-	number, body, left, err := s.store.SendFile(v.Context(), func(at time.Time, ready []Payable) ([]byte, error) {
+	number, _, left, err := s.store.SendFile(v.Context(), func(at time.Time, ready []Payable) ([]byte, error) {
 		return s.config.bankFile(at, ready)
 	})
 	if said, is := asSentence(err); is {
@@ -396,7 +397,7 @@ func (s *server) handlePayoutFile(v *visit) error {
 		}
 		return v.failed("/admin/payouts", why)
 	}
-	return v.bankFile(number, body)
+	return v.done("/admin/payouts", "file_made")
 }
 
 func (v *visit) bankFile(number int64, body []byte) error {
@@ -524,31 +525,4 @@ func (s *server) handlePayout(v *visit) error {
 		return err
 	}
 	return v.done(here, "saved")
-}
-
-// tdsFile is the tax of a quarter as hissa tds -format csv writes it, with whole PANs: year, quarter; without
-// them the current one.
-func (s *server) tdsFile(v *visit) error {
-	query := v.URL.Query()
-	year, _ := strconv.Atoi(query.Get("year"))
-	quarter, _ := strconv.Atoi(query.Get("quarter"))
-	if quarter < 0 || quarter > 4 || year != 0 && (year < 2000 || year > 2100) {
-		return problem{http.StatusBadRequest, ""}
-	}
-	span := quarterOf(s.store.now(), year, quarter)
-	list, err := s.store.Deductions(v.Context(), span)
-	if err != nil {
-		return err
-	}
-	var cells [][]string
-	for _, d := range list {
-		cells = append(cells, d.record().cells())
-	}
-	var text bytes.Buffer
-	if err := writeCSV(&text, Deduction{}.record().names(), cells); err != nil {
-		return err
-	}
-	name := "tds-" + span.From.In(ist).Format(time.DateOnly) + ".csv"
-	v.w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	return v.write(http.StatusOK, "text/csv; charset=utf-8", text.Bytes())
 }

@@ -16,12 +16,13 @@ import (
 	"hissa/web"
 )
 
+// partnerRoutes has forms beside /admin/partners/, not below: any word there may be a partner's code.
 var partnerRoutes = []route{
 	{pattern: "GET /admin/partners", may: shop, handle: (*server).pagePartners},
-	{pattern: "GET /admin/partners/new", may: whoPays, handle: (*server).pageNewPartner},
-	{pattern: "POST /admin/partners/new", may: whoPays, handle: (*server).handleNewPartner},
-	{pattern: "GET /admin/partners/import", may: whoPays, handle: (*server).pageImport},
-	{pattern: "POST /admin/partners/import", may: whoPays, largest: importBody, handle: (*server).handleImport},
+	{pattern: "GET /admin/new-partner", may: whoPays, handle: (*server).pageNewPartner},
+	{pattern: "POST /admin/new-partner", may: whoPays, handle: (*server).handleNewPartner},
+	{pattern: "GET /admin/import", may: whoPays, handle: (*server).pageImport},
+	{pattern: "POST /admin/import", may: whoPays, largest: importBody, handle: (*server).handleImport},
 	{pattern: "GET /admin/partners/{code}", may: shop, handle: (*server).pagePartner},
 	{pattern: "GET /admin/partners/{code}/edit", may: whoPays, handle: (*server).pageEditPartner},
 	{pattern: "POST /admin/partners/{code}/edit", may: whoPays, handle: (*server).handleEditPartner},
@@ -203,6 +204,9 @@ func (s *server) showPartner(v *visit, status int, made web.Access, form web.For
 			return err
 		}
 	}
+	if s.mailer != nil {
+		page.Access.Mail = page.Payee.Email
+	}
 	return v.render(status, page)
 }
 
@@ -377,7 +381,11 @@ func (s *server) access(ctx context.Context, code string) (a web.Access, err err
 	return a, err
 }
 
+// handleInvite makes a link and shows it, or mails it. One that could not be mailed is shown too.
 func (s *server) handleInvite(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
 	_, p, err := s.partnerOf(v)
 	if err != nil {
 		return err
@@ -388,6 +396,12 @@ func (s *server) handleInvite(v *visit) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.mailer != nil && v.PostFormValue("mail") != "" {
+		if s.mailInvitation(v, token) == nil {
+			return v.done("/admin/partners/"+pathSegment(p.Code), "mailed")
+		}
+		v.fault = "unmailed"
 	}
 	now := s.store.now()
 	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: now,
@@ -647,7 +661,7 @@ func (s *server) handleImport(v *visit) error {
 	for _, l := range lines {
 		if err := s.store.importPartner(v.Context(), l); err != nil {
 			if said, is := asSentence(err); is { // another person was faster
-				return v.failed("/admin/partners/import", said)
+				return v.failed("/admin/import", said)
 			}
 			return err
 		}

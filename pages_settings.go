@@ -56,7 +56,7 @@ func sampleOptions(text string) (list []sampleOption) {
 }
 
 // secretOptions are those whose values are, or may hold, a secret: an address to which anybody may post.
-var secretOptions = []string{"alerts.url", "paytm.forward", "smtp.password"}
+var secretOptions = []string{"alerts.url", "mail.password", "paytm.forward"}
 
 // configurationText is what stands in the file that a service was started with; "" for none.
 func configurationText(path string) string {

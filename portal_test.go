@@ -258,6 +258,7 @@ func TestSomebodyJoins(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d applications wait (%v), want 1", len(list), err)
 	}
+	owner.want(owner.get("/admin/"), 200, "1 application") // before the first sale, too
 	page := owner.want(owner.get("/admin/applications"), 200, "Meera &lt;b&gt;")
 	if strings.Contains(page.body, "<script>alert") {
 		t.Error("what was applied with is markup on the page")

@@ -215,6 +215,10 @@ func TestReadmeConfiguration(t *testing.T) {
 	if len(faults) > 0 || c.Replica.Place == nil || c.Alerts.URL == "" {
 		t.Errorf("with a copy and alerts it is %+v, with the faults:\n%v", c, faults)
 	}
+	c, faults = parseConfig("README.md", []byte(config+blocks(t, "toml mail")[0]), "/etc/hissa", false)
+	if len(faults) > 0 || c.Mail.From.Name != "Chai & Co" {
+		t.Errorf("with a mail server it is %+v, with the faults:\n%v", c, faults)
+	}
 	forward := strings.Replace(config, "[paytm]\n", blocks(t, "toml forward")[0]+"\n", 1)
 	c, faults = parseConfig("README.md", []byte(forward), "/etc/hissa", false)
 	if len(faults) > 0 || c.Paytm.Forward == nil {

@@ -25,9 +25,10 @@ type liveShop struct {
 	key    string
 	client *http.Client
 	stop   context.CancelFunc // tells the service to stop
+	filled bool               // rows were put in past the store, which no check would find in order
 }
 
-func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
+func serveShop(t testing.TB, change ...func(*Config)) *liveShop {
 	t.Helper()
 	p := paytmtest.New(paytmtest.Config{MID: "SHOP0001", Seed: 11})
 	api, stopAPI := p.Start()
@@ -66,7 +67,9 @@ func serveShop(t *testing.T, change ...func(*Config)) *liveShop {
 			t.Error(err)
 		}
 		stopAPI()
-		s.inOrder()
+		if !s.filled {
+			s.inOrder()
+		}
 	})
 	if s.key, err = s.AddKey(s.ctx(), "shop", "orders"); err != nil {
 		t.Fatal(err)

@@ -51,8 +51,10 @@ func (s *server) pageSignIn(v *visit) error {
 	if v.session != nil && !v.session.Waits {
 		return v.to(home(v.inPortal()))
 	}
-	next := v.URL.Query().Get("next")
-	return v.show(web.SignIn{Portal: v.inPortal(), Next: nextPage(next, v.inPortal())})
+	query, portal := v.URL.Query(), v.inPortal()
+	mails := portal && s.mailer != nil
+	return v.show(web.SignIn{Portal: portal, Next: nextPage(query.Get("next"), portal), Mail: mails,
+		Sent: mails && query.Has("sent")})
 }
 
 // nextPage is where to go after signing in: "" for anything but a page behind the same door.
@@ -70,7 +72,7 @@ func (s *server) handleSignIn(v *visit) error {
 		return err
 	}
 	portal := v.inPortal()
-	page := web.SignIn{Portal: portal, Next: nextPage(v.PostFormValue("next"), portal)}
+	page := web.SignIn{Portal: portal, Next: nextPage(v.PostFormValue("next"), portal), Mail: portal && s.mailer != nil}
 	if v.PostForm.Has("code") {
 		return s.takeCode(v, page)
 	}
@@ -171,7 +173,7 @@ func (s *server) takeCode(v *visit, page web.SignIn) error {
 
 // invited is whom the link in the path invites at this door, nil when it is no longer good.
 func (s *server) invited(v *visit) (*User, error) {
-	u, err := s.store.UserOfLink(v.Context(), v.PathValue("token"))
+	u, err := s.store.UserOfLink(v.Context(), v.PathValue("token"), false)
 	if errors.Is(err, errNotFound) || err == nil && (u.Partner != "") != v.inPortal() {
 		return nil, nil
 	}

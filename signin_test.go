@@ -531,7 +531,7 @@ func TestABackupSignsNobodyIn(t *testing.T) {
 		if s, err := back.Session(b.ctx(), token); s != nil || err != nil {
 			t.Errorf("the backup signs in whoever was signed in: %v %v", s, err)
 		}
-		if _, err := back.UserOfLink(b.ctx(), unused); i == 0 && !errors.Is(err, errNotFound) {
+		if _, err := back.UserOfLink(b.ctx(), unused, false); i == 0 && !errors.Is(err, errNotFound) {
 			t.Errorf("the backup's links are good: %v", err)
 		}
 		if i == 0 {

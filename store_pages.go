@@ -278,6 +278,8 @@ func (s *Store) Needs(ctx context.Context) (list []Need, err error) {
 			{"conflict", q("count-conflicts"), args{limit}},
 			{"review", q("count-review"), args{since, limit}},
 			{"expired", q("count-expired"), args{long, pollsAtMost, limit}},
+			{"denied", q("count-denied"), args{since, limit}},
+			{"dispute", q("count-disputed"), args{limit}},
 			{"refunds", q("count-refunds"), args{since, limit, refundsLook}},
 			{"abuse", q("count-blocked"), args{"abuse", limit}},
 			{"merchant", q("count-blocked"), args{"merchant", limit}},
@@ -323,8 +325,8 @@ func (r rows) nobodyLately(now time.Time) (Need, error) {
 	return n.atMost(countAtMost), err
 }
 
-// NeedPayments lists payments that wait for a person, for one of the reasons conflict, expired, abuse,
-// merchant, unattributed; errNotFound for any other.
+// NeedPayments lists payments that wait for a person, for one of the reasons conflict, expired, denied,
+// dispute, abuse, merchant, unattributed; errNotFound for any other.
 func (s *Store) NeedPayments(ctx context.Context, kind string, from place, n int) (l paymentList, err error) {
 	now := s.now()
 	err = s.read(ctx, func(r rows) (err error) {
@@ -335,6 +337,10 @@ func (s *Store) NeedPayments(ctx context.Context, kind string, from place, n int
 		case "expired":
 			list, err = r.paymentLines(q("needs-expired"),
 				now.Add(-expiry).UnixMilli(), from.at, from.id, pollsAtMost, n+1)
+		case "denied":
+			list, err = r.paymentLines(q("needs-denied"), now.Add(-needsBack).UnixMilli(), from.at, from.id, n+1)
+		case "dispute":
+			list, err = r.paymentLines(q("needs-disputed"), from.at, from.id, n+1)
 		case "abuse", "merchant":
 			list, err = r.paymentLines(q("needs-blocked"), kind, from.at, from.id, n+1)
 		case "unattributed":

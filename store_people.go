@@ -50,7 +50,8 @@ func (u User) who() string {
 
 const (
 	linkLasts     = 7 * 24 * time.Hour
-	codeLasts     = 5 * time.Minute // from the password to the code
+	mailedLasts   = 15 * time.Minute // a link that a partner asked for by e-mail
+	codeLasts     = 5 * time.Minute  // from the password to the code
 	againLasts    = 10 * time.Minute
 	seenEvery     = 5 * time.Minute
 	shopLasts     = 7 * 24 * time.Hour
@@ -262,14 +263,20 @@ func (t *tx) invite(u *User) (token string, err error) {
 	if err := t.exec(q("end-links"), u.ID); err != nil {
 		return "", err
 	}
-	token = randomText()
-	return token, t.exec(q("insert-link"), tokenHash(token), u.ID, t.now.UnixMilli(), t.now.Add(linkLasts).UnixMilli())
+	return t.addLink(u, linkLasts, false)
 }
 
-// UserOfLink is whom a link invites; errNotFound once it was used, or is too old.
-func (s *Store) UserOfLink(ctx context.Context, token string) (u *User, err error) {
+func (t *tx) addLink(u *User, lasts time.Duration, mailed bool) (token string, err error) {
+	token = randomText()
+	return token, t.exec(q("insert-link"), tokenHash(token), u.ID, t.now.UnixMilli(),
+		t.now.Add(lasts).UnixMilli(), mailed)
+}
+
+// UserOfLink is whom a link invites or, one that was mailed on request, signs in; errNotFound once it was
+// used, or is too old.
+func (s *Store) UserOfLink(ctx context.Context, token string, mailed bool) (u *User, err error) {
 	err = s.read(ctx, func(r rows) error {
-		u, err = r.user(q("person-of-link"), tokenHash(token), s.now().UnixMilli())
+		u, err = r.user(q("person-of-link"), tokenHash(token), s.now().UnixMilli(), mailed)
 		return err
 	})
 	if err == nil && u == nil {
@@ -278,12 +285,53 @@ func (s *Store) UserOfLink(ctx context.Context, token string) (u *User, err erro
 	return u, err
 }
 
+// LinkToMail makes a link that signs a partner in, to be mailed to them. Others that are on their way stay
+// good: mails overtake each other. errNotFound for an address with which no partner signs in.
+func (s *Store) LinkToMail(ctx context.Context, email string) (token string, u *User, err error) {
+	if u, err = s.UserByEmail(ctx, email, true); err != nil || u == nil { // a stranger makes nobody write
+		return "", nil, firstError(err, errNotFound)
+	}
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		u, err = t.user(q("person-of-portal"), email)
+		if err != nil || u == nil || !u.Disabled.IsZero() {
+			return firstError(err, errNotFound)
+		}
+		if err := t.exec(q("end-mailed-links"), 0, t.now.UnixMilli()); err != nil {
+			return err
+		}
+		token, err = t.addLink(u, mailedLasts, true)
+		return err
+	})
+	return token, u, err
+}
+
+// SignInByMail uses a link that was mailed, and ends the others. waits: their code is still to come.
+// errNotFound once it was used, or is too old.
+func (s *Store) SignInByMail(ctx context.Context, token string) (session string, u *User, waits bool, err error) {
+	err = s.write(ctx, s.payments, func(t *tx) error {
+		u, err = t.user(q("person-of-link"), tokenHash(token), t.now.UnixMilli(), true)
+		if err != nil || u == nil {
+			return firstError(err, errNotFound)
+		}
+		waits = len(u.totp) > 0
+		if err := errors.Join(t.exec(q("end-mailed-links"), u.ID, t.now.UnixMilli()),
+			t.exec(q("end-old-sessions"), t.now.UnixMilli())); err != nil {
+			return err
+		}
+		if session, err = t.startSession(u, waits, false); err != nil || waits {
+			return err
+		}
+		return t.act("signed-in-by-mail", u.who(), "")
+	})
+	return session, u, waits, err
+}
+
 // AcceptLink uses a link: the password is set, whoever was signed in under this name no longer is, and
 // the token of a session comes back. errNotFound once the link was used, or is too old.
 func (s *Store) AcceptLink(ctx context.Context, token, password string) (session string, err error) {
 	err = s.write(ctx, s.payments, func(t *tx) error {
 		hash := tokenHash(token)
-		u, err := t.user(q("person-of-link"), hash, t.now.UnixMilli())
+		u, err := t.user(q("person-of-link"), hash, t.now.UnixMilli(), false)
 		if err != nil || u == nil {
 			return firstError(err, errNotFound)
 		}

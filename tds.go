@@ -255,12 +255,15 @@ Example:  hissa tds -year 2026 -quarter 3 -format csv > tds.csv`,
 	},
 }
 
+// quarterIn is the quarter of the financial year in which a time lies, 1 from April to June.
+func quarterIn(at time.Time) int { return (int(at.In(ist).Month())+8)%12/3 + 1 }
+
 // quarterOf is a quarter of a financial year; zeros stand for those of now. A whole year without a quarter.
 func quarterOf(now time.Time, year, quarter int) Span {
 	months := 3
 	switch {
 	case year == 0 && quarter == 0:
-		year, quarter = financialYear(now), (int(now.In(ist).Month())+8)%12/3+1
+		year, quarter = financialYear(now), quarterIn(now)
 	case year == 0:
 		year = financialYear(now)
 	case quarter == 0:

@@ -198,3 +198,52 @@ func TestStoppedPayoutGivesItsTaxBack(t *testing.T) {
 		t.Errorf("after: %v %v", stopped, err)
 	}
 }
+
+// The page of a quarter tells by section and partner what was credited, deducted and paid; the file for the
+// return hangs on it.
+func TestThePageOfTax(t *testing.T) {
+	d, _ := deskShop(t, func(c *Config) {
+		c.Commission.Hold = 0
+		c.TDS.Deduct, c.TDS.WithoutPAN = true, 2000
+		c.TDS.Rates = []TaxRate{{Section: "393(1)", Code: "1006", BPS: 200}}
+	})
+	d.wants("nothing yet", d.page("/admin/tds"), "No tax was deducted")
+	earned := d.balance("ASHA")
+	pan := "ABCPE1234F"
+	if _, err := d.SetPartner(d.ctx(), PartnerChange{Code: "ASHA", PAN: &pan}); err != nil {
+		t.Fatal(err)
+	}
+	d.does("/admin/statements/draft", "partner", "ASHA")
+	d.does("/admin/statements/1", "step", "approved")
+	tax := earned - d.balance("ASHA")
+	if tax == 0 || tax != d.account("tds:393(1)") {
+		t.Fatalf("of %d, %d was deducted", earned, tax)
+	}
+	page := d.page("/admin/tds")
+	d.wants("the quarter", page, "Section 393(1), code 1006", "Asha Verma", "234F", "2 %", rupees(earned), rupees(tax), "₹0.00")
+	if strings.Contains(page, pan) {
+		t.Error("the whole PAN is on the page")
+	}
+	d.does("/admin/payouts/1", "step", "paid", "utr", "n123456789")
+	d.wants("after it was paid", d.page("/admin/tds"), rupees(earned-tax))
+
+	year, quarter := financialYear(d.clockNow()), quarterIn(d.clockNow())
+	d.wants("the whole year", d.page(fmt.Sprintf("/admin/tds?year=%d", year)), "Whole year", rupees(tax))
+	d.wants("a year before", d.page(fmt.Sprintf("/admin/tds?year=%d&quarter=%d", year-1, quarter)), "No tax was deducted")
+	file := d.ask("GET", fmt.Sprintf("/admin/tds?year=%d&quarter=%d&format=csv", year, quarter), "", nil)
+	if file.status != 200 || !strings.HasPrefix(file.body, "statement,partner") || !strings.Contains(file.body, pan) ||
+		!strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("the file: %d %s", file.status, file.body)
+	}
+	if a := d.ask("GET", "/admin/tds?quarter=5", "", nil); a.status != 400 {
+		t.Errorf("a fifth quarter: %d", a.status)
+	}
+
+	none := ""
+	if _, err := d.SetPartner(d.ctx(), PartnerChange{Code: "ASHA", PAN: &none}); err != nil {
+		t.Fatal(err)
+	}
+	d.wants("without a PAN", d.page("/admin/tds"), "PAN not known")
+	d.does("/admin/payouts/1", "step", "reversed", "reason", "the account is closed")
+	d.wants("given back", d.page("/admin/tds"), "₹0.00")
+}

@@ -55,7 +55,9 @@ type server struct {
 	bursts   *bursts   // of clicks
 	attempts *attempts // to sign in
 	applying *attempts // to become a partner
+	mailing  *attempts // to have a link mailed
 
+	mailer   *mailer   // nil where no mail server is named
 	hub      *hub      // of those who look on
 	badge    badge     // beside their navigation
 	settings string    // what the configuration's file said when the service began

@@ -28,6 +28,9 @@ import (
 const agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) " +
 	"Chrome/156.0.0.0 Mobile Safari/537.36"
 
+// patience is how long anything may take before it counts as never: no test fails for being slow.
+const patience = 2 * time.Minute
+
 // tall is how many points of a page a window shows.
 const tall = 800
 
@@ -114,6 +117,7 @@ type request struct {
 	Status            int64
 	Bytes             float64 // over the wire, headers included
 	done              bool
+	loader            cdp.LoaderID // the document that made it
 }
 
 // header is one of the request's, "" when it was not sent. HTTP/2 writes names in lower case.
@@ -172,7 +176,9 @@ func open(t testing.TB, v view) *tab {
 		t.Fatal(err)
 	}
 	p.do(chromedp.EmulateViewport(v.size(), tall))
-	call(p, runtime.AddBinding, runtime.AddBindingParams{Name: "seenByTheTest"})
+	for _, name := range []string{"seenByTheTest", "hacked"} {
+		call(p, runtime.AddBinding, runtime.AddBindingParams{Name: name})
+	}
 	script := v.hello + watcher
 	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	p.dark(v.dark)
@@ -197,7 +203,7 @@ func (p *tab) dark(off bool) {
 // call runs one command of the protocol.
 func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	result, err := chromedp.Call(ctx, command, params)
 	if err != nil {
@@ -209,7 +215,7 @@ func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 // do runs actions within a time that no page of ours needs.
 func (p *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.Fatal(err)
@@ -241,6 +247,12 @@ func (p *tab) notice(event any) {
 		if r := p.requests[e.RequestID]; r != nil {
 			r.done = true
 		}
+	case *page.EventFrameNavigated:
+		if e.Frame.ParentID == "" { // what the document before asked for may never be told to end
+			for _, r := range p.requests {
+				r.done = r.done || r.loader != e.Frame.LoaderID
+			}
+		}
 	default:
 		p.noticeComplaint(event)
 	}
@@ -250,7 +262,7 @@ func (p *tab) noticeRequest(e *network.EventRequestWillBeSent) {
 	if strings.HasPrefix(e.Request.URL, "data:") {
 		return
 	}
-	r := &request{Method: e.Request.Method, URL: e.Request.URL}
+	r := &request{Method: e.Request.Method, URL: e.Request.URL, loader: e.LoaderID}
 	// What becomes of a frame of another site is told to that frame alone.
 	r.done = e.Type == network.ResourceTypeDocument && string(e.FrameID) != string(p.target) ||
 		e.Type == network.ResourceTypeEventSource // which never ends
@@ -268,7 +280,16 @@ func (p *tab) noticeRequest(e *network.EventRequestWillBeSent) {
 func (p *tab) noticeComplaint(event any) {
 	switch e := event.(type) {
 	case *runtime.EventBindingCalled:
-		p.said = append(p.said, "against the policy: "+e.Payload)
+		what := "against the policy: "
+		if e.Name == "hacked" { // what the payloads of hostile_test.go call
+			what = "a stranger's script ran: "
+		}
+		p.said = append(p.said, what+e.Payload)
+	case *page.EventJavascriptDialogOpening:
+		p.said = append(p.said, "a dialog opens: "+e.Message)
+		go func() { // the page stands still until it is answered
+			_, _ = chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
+		}()
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
 		if e.ExceptionDetails.Exception != nil {
@@ -327,9 +348,10 @@ func (p *tab) goTo(address string) {
 func (p *tab) settle() {
 	p.Helper()
 	quiet := time.Now()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		under := p.made(func(r request) bool { return !r.done })
-		if len(under) > 0 || eval[string](p, `document.readyState`) != "complete" {
+		state, err := try[string](p, `document.readyState`)
+		if len(under) > 0 || err != nil || state != "complete" { // an error is a document that goes away
 			quiet = time.Now()
 		}
 		if time.Since(quiet) > 150*time.Millisecond {
@@ -344,14 +366,34 @@ func (p *tab) settle() {
 // eval is what an expression in the page comes to, awaited if it is a promise.
 func eval[T any](p *tab, expression string) T {
 	p.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
-	defer cancel()
-	await := func(params *runtime.EvaluateParams) { params.AwaitPromise = ptr(true) }
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, await))
+	value, err := try[T](p, expression)
 	if err != nil {
-		p.Fatalf("%s: %v", expression, err)
+		p.Fatalf("%.300s: %v", expression, err)
 	}
 	return value
+}
+
+// try is eval for whoever goes on after an error.
+func try[T any](p *tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	await := func(params *runtime.EvaluateParams) { params.AwaitPromise = ptr(true) }
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, await))
+}
+
+// until waits for an expression to be true in the page, whatever page that is by then.
+func (p *tab) until(what, expression string) {
+	p.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(25 * time.Millisecond) {
+		is, err := try[bool](p, expression)
+		if is && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := try[string](p, `location.href + "\n" + document.body.innerText`)
+			p.Fatalf("still not so: %s (%s, %v)\n%s", what, expression, err, text)
+		}
+	}
 }
 
 // run evaluates an expression for what it does.
@@ -399,7 +441,7 @@ func (p *tab) text(selector string) string {
 func (p *tab) cookies() []*network.Cookie {
 	p.Helper()
 	id := chromedp.FromContext(p.ctx).BrowserContextID
-	ctx, cancel := context.WithTimeout(p.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	all, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: id})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,15 +27,13 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	}))
 	p := open(t, view{})
 	p.goTo("https://bad.example/")
-	time.Sleep(300 * time.Millisecond)
-	said := strings.Join(p.complaints(), "\n")
+	p.until("the text has moved", `testShifts.length > 0`)
 	for _, want := range []string{
 		"against the policy: img-src", `"oh"`, "exception: Uncaught Error: later", "/none.js",
 	} {
-		if !strings.Contains(said, want) {
-			t.Errorf("nothing is said of %q:\n%s", want, said)
-		}
+		p.complainsOf(want)
 	}
+	p.complaints()
 	found := strings.Join(p.barriers(), "\n")
 	for _, want := range []string{"color-contrast", "html-has-lang", "image-alt"} {
 		if !strings.Contains(found, want) {
@@ -55,6 +54,21 @@ setTimeout(() => { throw new Error('later') }, 10)</script>`)
 	}
 }
 
+// complainsOf waits for a complaint that says a text.
+func (p *tab) complainsOf(text string) {
+	p.Helper()
+	var said []string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(25 * time.Millisecond) {
+		p.mu.Lock()
+		said = slices.Clone(p.said)
+		p.mu.Unlock()
+		if slices.ContainsFunc(said, func(one string) bool { return strings.Contains(one, text) }) {
+			return
+		}
+	}
+	p.Errorf("nothing is said of %q:\n%s", text, strings.Join(said, "\n"))
+}
+
 // A good page: nothing is found, and it is painted in time on a slow phone. How it looks depends on the
 // view.
 func TestAGoodPage(t *testing.T) {
@@ -62,7 +76,8 @@ func TestAGoodPage(t *testing.T) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 		fmt.Fprint(w, `<!doctype html><html lang="en"><title>Good</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:">
-<style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }</style><main><h1>Good</h1></main></html>`)
+<style>main { background: Canvas; color: CanvasText; height: 300px } :root { color-scheme: light dark }</style>
+<main><h1>Good</h1></main></html>`)
 	}))
 	look := map[string]image.Image{}
 	for _, v := range []view{{width: 360, slow: true}, {width: 360, dark: true}, {}, {dark: true}} {
@@ -78,7 +93,7 @@ func TestAGoodPage(t *testing.T) {
 			t.Errorf("%s: %d requests, %.0f bytes", v, requests, bytes)
 		}
 		paint := p.firstPaint()
-		if v.slow && paint < 150*time.Millisecond || paint > 5*time.Second {
+		if paint <= 0 || v.slow && paint < 150*time.Millisecond {
 			t.Errorf("%s: painted after %v", v, paint)
 		}
 		look[v.String()] = p.picture()

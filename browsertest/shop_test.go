@@ -1,21 +1,19 @@
 package browsertest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"hissa/browsertest/stage"
 	"hissa/paytm/paytmtest"
 )
 
@@ -30,8 +28,8 @@ type shop struct {
 	key   string
 }
 
-// newShop opens a shop. terms is put below [attribution].
-func newShop(t testing.TB, terms string) *shop {
+// newShop opens a shop. terms is put below [attribution], and more at the end, below [commission].
+func newShop(t testing.TB, terms string, more ...string) *shop {
 	t.Helper()
 	s := &shop{TB: t, dir: t.TempDir(), paytm: paytmtest.New(paytmtest.Config{Seed: 21})}
 	api, stop := s.paytm.Start()
@@ -49,11 +47,12 @@ mid = %q
 merchant_key = "file:paytm.key"
 api_url = %q
 order_suffix = "_"
-[commission]
-rate = "10%%"
 [attribution]
 %s
-`, s.paytm.MID(), api, terms))
+[commission]
+rate = "10%%"
+%s
+`, s.paytm.MID(), api, terms, strings.Join(more, "\n")))
 	s.hissa("partner", "add", "-code", "ASHA", "-name", "Asha")
 	s.hissa("partner", "add", "-code", "RAVI", "-name", "Ravi")
 	s.key = strings.TrimSpace(s.hissa("key", "add", "shop"))
@@ -95,35 +94,24 @@ func (s *shop) serve() {
 // started starts a server that says where it listens, and stops it when the test ends.
 func started(t testing.TB, command *exec.Cmd, where *regexp.Regexp) string {
 	t.Helper()
-	log, err := command.StderrPipe()
+	at, stop, err := stage.Start(command, where)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command.Stdout = command.Stderr
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		_ = command.Wait()
-	})
-	lines := bufio.NewScanner(log)
-	var said strings.Builder
-	for lines.Scan() {
-		fmt.Fprintln(&said, lines.Text())
-		if m := where.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, log) }()
-			return m[1]
-		}
-	}
-	t.Fatalf("%s does not say where it listens:\n%s", command.Path, &said)
-	return ""
+	t.Cleanup(stop)
+	return at
 }
 
 // bind is what a shop's server says at its checkout.
 func (s *shop) bind(order, click string) {
 	s.Helper()
-	body, _ := json.Marshal(map[string]string{"order_id": order, "click_id": click})
+	s.binds(map[string]string{"order_id": order, "click_id": click})
+}
+
+// binds is the same with any fields.
+func (s *shop) binds(fields map[string]string) {
+	s.Helper()
+	body, _ := json.Marshal(fields)
 	r, err := http.NewRequest("POST", s.url+"/v1/orders", bytes.NewReader(body))
 	if err != nil {
 		s.Fatal(err)
@@ -135,29 +123,44 @@ func (s *shop) bind(order, click string) {
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusCreated {
-		s.Errorf("order %s with click %q is answered %s", order, click, answer.Status)
+		s.Errorf("the order %v is answered %s", fields, answer.Status)
 	}
 }
 
-// pays lets the customer pay, and returns who earned by what, such as "ASHA click 149.90", or "" for nobody.
-func (s *shop) pays(order string) string {
+// pays lets the customer pay ₹1,499.00, and returns who earned by what, such as "ASHA click 149.90", or ""
+// for nobody.
+func (s *shop) pays(order string, with ...paytmtest.Option) string {
 	s.Helper()
-	// A click counts in whole seconds up to the payment's, which must not lie before it.
-	message := s.paytm.PaymentForm(s.paytm.Pay(order, 149900, paytmtest.At(time.Now())))
-	answer, err := http.Post(s.url+"/webhooks/paytm", message.ContentType, bytes.NewReader(message.Body))
-	if err != nil {
-		s.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		s.Fatalf("the payment of %s is answered %s", order, answer.Status)
-	}
+	message := s.takes(order, 149900, with...)
 	for _, row := range s.rows("commissions") {
 		if row["txn_id"] == message.TxnID {
 			return fmt.Sprint(row["partner"], " ", row["basis"], " ", row["amount"])
 		}
 	}
 	return ""
+}
+
+// takes lets a customer pay an amount, and Paytm tell of it.
+func (s *shop) takes(order string, paise int64, with ...paytmtest.Option) paytmtest.Message {
+	s.Helper()
+	// A click counts in whole seconds up to the payment's, which must not lie before it.
+	at := paytmtest.At(time.Now())
+	message := s.paytm.PaymentForm(s.paytm.Pay(order, paise, append([]paytmtest.Option{at}, with...)...))
+	s.hears(message)
+	return message
+}
+
+// hears hands a message to the webhook as Paytm does.
+func (s *shop) hears(message paytmtest.Message) {
+	s.Helper()
+	answer, err := http.Post(s.url+"/webhooks/paytm", message.ContentType, bytes.NewReader(message.Body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		s.Fatalf("%s of order %s is answered %s", message.About, message.OrderID, answer.Status)
+	}
 }
 
 // clicks are those in the books, each like "ASHA sub=insta true".

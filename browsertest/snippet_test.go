@@ -304,18 +304,18 @@ func TestPreparedPage(t *testing.T) {
 		if !strings.Contains(why, "prerender") {
 			t.Fatalf("the page is asked for with Sec-Purpose %q", why)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the browser prepares no page")
 	}
 	select {
 	case <-loaded:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the prepared page does not load the snippet")
 	}
 	time.Sleep(2 * time.Second)
 	s.wantClicks()
 	close(goOn)
-	for deadline := time.Now().Add(20 * time.Second); len(s.clicks()) == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); len(s.clicks()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Millisecond)
 	}
 	s.wantClicks("ASHA  true")

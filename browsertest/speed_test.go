@@ -3,29 +3,21 @@ package browsertest
 import (
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
+	"hissa/browsertest/stage"
 )
 
-// throttle makes the tab a cheap phone on a 4G that is not having its best day: 1.6 Mbit/s down,
-// 750 kbit/s up, 150 ms to the first byte, a processor at a quarter of this one's pace.
+// throttle makes the tab a slow phone.
 func (p *tab) throttle() {
 	p.Helper()
-	const mbit = 1e6 / 8
-	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-		MatchedNetworkConditions: []*network.Conditions{{
-			Latency: 150, DownloadThroughput: 1.6 * mbit, UploadThroughput: 0.75 * mbit,
-		}},
-	})
-	call(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	if err := stage.SlowPhone(p.ctx); err != nil {
+		p.Fatal(err)
+	}
 }
 
 // firstPaint is when the page first showed something of its own, from the moment it was asked for.
 func (p *tab) firstPaint() time.Duration {
 	p.Helper()
-	ms := eval[float64](p, `new Promise((done) => new PerformanceObserver((list) => {
-		for (const e of list.getEntriesByName('first-contentful-paint')) done(e.startTime);
-	}).observe({ type: 'paint', buffered: true }))`)
+	ms := eval[float64](p, stage.FirstPaint)
 	return time.Duration(ms * float64(time.Millisecond))
 }
 

@@ -3,17 +3,16 @@ package browsertest
 import (
 	"crypto/tls"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"hissa/browsertest/stage"
 )
 
 // street is where all hosts of the tests live: one listener that speaks HTTPS, as the proxy in front of
@@ -71,17 +70,13 @@ func openStreet() *httptest.Server {
 		}
 		house.ServeHTTP(w, r)
 	}))
-	server.Config.ErrorLog = log.New(quiet{}, "", 0) // a browser that goes away amid a handshake
+	server.Config.ErrorLog = stage.Quiet
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	street.listener = server.Listener
 	return server
 }
-
-type quiet struct{}
-
-func (quiet) Write(p []byte) (int, error) { return len(p), nil }
 
 // lives lets a handler answer for a host until the test ends.
 func lives(t testing.TB, host string, house http.Handler) {
@@ -98,16 +93,9 @@ func lives(t testing.TB, host string, house http.Handler) {
 // behind is a proxy to a server on this machine.
 func behind(t testing.TB, address string) http.Handler {
 	t.Helper()
-	to, err := url.Parse(address)
+	proxy, err := stage.Behind(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(to)
-			r.Out.Host = r.In.Host
-			r.SetXForwarded()
-		},
-		ErrorLog: log.New(quiet{}, "", 0),
-	}
+	return proxy
 }

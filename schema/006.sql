@@ -27,13 +27,15 @@ CREATE UNIQUE INDEX people_of_shop ON people (email) WHERE partner = '';
 CREATE UNIQUE INDEX people_of_portal ON people (email) WHERE partner <> '';
 CREATE UNIQUE INDEX people_of_partner ON people (partner) WHERE partner <> '';
 
--- Links that invite somebody to choose a password: once, and for a week. Kept as SHA-256 only.
+-- Links that let somebody in, once. One that invites is for choosing a password and lasts a week; one that a
+-- partner had mailed signs in as a password does, and lasts some minutes. Kept as SHA-256 only.
 CREATE TABLE links (
   hash    BLOB PRIMARY KEY,
   person  INTEGER NOT NULL REFERENCES people (id),
   at      INTEGER NOT NULL,
   ends_at INTEGER NOT NULL,
-  used_at INTEGER
+  used_at INTEGER,
+  mailed  INTEGER NOT NULL  -- 1: it only signs in
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX links_of ON links (person);
 
@@ -84,6 +86,10 @@ CREATE TRIGGER imports_remain BEFORE DELETE ON imports BEGIN SELECT RAISE (ABORT
 CREATE INDEX transactions_in_conflict ON transactions (paid_at) WHERE conflict <> '';
 CREATE INDEX transactions_blocked ON transactions (paid_at)
   WHERE blocks <> '' AND blocks <> 'unconfirmed' AND void = 0 AND payout = 0;
+-- Money that a customer disputes, paid out or not; and what a success was reported of and the gateway's API denies.
+CREATE INDEX transactions_disputed ON transactions (paid_at)
+  WHERE blocks <> '' AND blocks <> 'unconfirmed' AND instr(blocks, 'dispute') > 0;
+CREATE INDEX transactions_denied ON transactions (paid_at) WHERE void = 1 AND confirmation = 'denied';
 CREATE INDEX notifications_for_review ON notifications (at) WHERE result = 'review';
 CREATE INDEX notifications_of_refunds ON notifications (at) WHERE kind = 'refund';
 CREATE INDEX forwards_given_up ON forwards (at) WHERE next_at IS NULL AND body IS NOT NULL;

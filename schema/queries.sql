@@ -719,6 +719,11 @@ SELECT seq, at, id, partner, follows, opening, closing, held, payable, minimum
  WHERE partner = ?
  ORDER BY id;
 
+-- name: first-statement
+SELECT coalesce(max(at), 0)
+  FROM statements
+ WHERE id = 1;
+
 -- name: tax-entries
 -- What was deducted, and given back, with what the tax was worked out from.
 SELECT e.at, e.partner, w.statement, w.section, w.code, w.rate_bps,
@@ -1371,6 +1376,7 @@ SELECT p.id, p.email, p.name, p.partner, p.role, p.password, p.totp, p.totp_step
  WHERE l.hash = ?
    AND l.used_at IS NULL
    AND l.ends_at > ?
+   AND l.mailed = ?
    AND p.disabled_at IS NULL;
 
 -- name: people
@@ -1424,13 +1430,19 @@ SELECT count(*)
    AND id <> ?;
 
 -- name: insert-link
-INSERT INTO links (hash, person, at, ends_at)
-VALUES (?, ?, ?, ?);
+INSERT INTO links (hash, person, at, ends_at, mailed)
+VALUES (?, ?, ?, ?, ?);
 
 -- name: use-link
 UPDATE links
    SET used_at = ?
  WHERE hash = ?;
+
+-- name: end-mailed-links
+-- Those of one person; of everybody those that are over.
+DELETE FROM links
+ WHERE mailed = 1
+   AND (person = ?1 OR ends_at <= ?2);
 
 -- name: end-links
 DELETE FROM links
@@ -1656,6 +1668,58 @@ SELECT count(*), coalesce(min(paid_at), 0)
            AND payout = 0
            AND conflict = ''
            AND instr(blocks, ?1) > 0
+         ORDER BY paid_at
+         LIMIT ?2);
+
+-- name: needs-disputed
+-- What was paid out too: its dispute is lost when nobody answers it. Conflicts have a list of their own.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE blocks <> ''
+   AND blocks <> 'unconfirmed'
+   AND instr(blocks, 'dispute') > 0
+   AND conflict = ''
+   AND paid_at <= ?1
+   AND (paid_at < ?1 OR id < ?2)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?3;
+
+-- name: count-disputed
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE blocks <> ''
+           AND blocks <> 'unconfirmed'
+           AND instr(blocks, 'dispute') > 0
+           AND conflict = ''
+         ORDER BY paid_at
+         LIMIT ?);
+
+-- name: needs-denied
+-- Lately, and as long as no person has said anything.
+SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
+  FROM transactions
+ WHERE void = 1
+   AND confirmation = 'denied'
+   AND paid_at >= ?1
+   AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = transactions.txn_id)
+   AND paid_at <= ?2
+   AND (paid_at < ?2 OR id < ?3)
+ ORDER BY paid_at DESC, id DESC
+ LIMIT ?4;
+
+-- name: count-denied
+SELECT count(*), coalesce(min(paid_at), 0)
+  FROM (SELECT paid_at
+          FROM transactions
+         WHERE void = 1
+           AND confirmation = 'denied'
+           AND paid_at >= ?1
+           AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = transactions.txn_id)
          ORDER BY paid_at
          LIMIT ?2);
 

@@ -107,11 +107,20 @@ func inLanguage(path, lang string) string {
 	return path + "?" + values.Encode()
 }
 
-// within reports whether a path is a page or below it.
+// belongs are pages that are not below the one that they belong to.
+var belongs = map[string][]string{
+	"/admin/": {"/admin/needs/"}, "/admin/payouts": {"/admin/tds"},
+	// Below /admin/partners is a code, and there may be a partner new.
+	"/admin/partners": {"/admin/new-partner", "/admin/import"},
+}
+
+// within reports whether a path is a page, below it, or belongs to it.
 func within(path, page string) bool {
 	path, _, _ = strings.Cut(path, "?")
-	if page == "/admin/" && strings.HasPrefix(path, "/admin/needs/") {
-		return true
+	for _, other := range belongs[page] {
+		if strings.HasPrefix(path, other) {
+			return true
+		}
 	}
 	return path == page || strings.HasPrefix(path, strings.TrimSuffix(page,
 		"/")+"/") && page != "/admin/" &&

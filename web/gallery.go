@@ -65,6 +65,7 @@ func Gallery() []Sample {
 	add("owner", "/admin/partners/ASHA", partnerSamples()...)
 	add("finance", "/admin/statements", statementsSamples()...)
 	add("owner", "/admin/payouts", payoutsSamples()...)
+	add("owner", "/admin/tds", tdsSamples()...)
 	add("owner", "/admin/settings", settingsSamples()...)
 	add("viewer", "/admin/statements", Sample{Name: "viewer/statement", Page: galleryStatement()},
 		Sample{Name: "viewer/partner", Page: partnerSamples()[0].Page}, Sample{Name: "viewer/people",
@@ -124,6 +125,10 @@ func doorSamples() []Sample {
 		{Name: "sign-in/code", Page: SignIn{Code: true}},
 		{Name: "sign-in/partner", Page: SignIn{Portal: true}},
 		{Name: "sign-in/partner-mail", Page: SignIn{Portal: true, Mail: true, Sent: true}},
+		{Name: "sign-in/partner-asks", Page: SignIn{Portal: true, Mail: true, Ask: Form{
+			Values: map[string]string{"email": nasty(0)}, Errors: map[string]string{"email": "email"}}}},
+		{Name: "welcome/mailed", Page: Welcome{Portal: true, Mailed: true, Token: "T0KEN", Email: nasty(0)}},
+		{Name: "welcome/gone-mailed", Page: Welcome{Portal: true, Mailed: true, Gone: true}},
 		{Name: "welcome/new", Page: Welcome{Token: "T0KEN", Email: "meera@shop.in"}},
 		{Name: "welcome/wrong", Page: Welcome{Token: nasty(6), Email: nasty(0), Portal: true, Reset: true,
 			Form: Form{Errors: map[string]string{"password": "short", "again": "differ"}}}},
@@ -180,6 +185,16 @@ func galleryRows(n int) []PaymentRow {
 	return rows
 }
 
+// galleryRowsOf are n payments that a partner brought.
+func galleryRowsOf(partner string, n int) (rows []PaymentRow) {
+	for _, row := range galleryRows(100) {
+		if row.Partner == partner && len(rows) < n {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
 func galleryDays(n int) []Day {
 	var days []Day
 	first := time.Date(2026, 11, 22, 0, 0, 0, 0, IST).AddDate(0, 0, 1-n)
@@ -209,10 +224,11 @@ func galleryNeeds() []Need {
 	return []Need{
 		{Kind: "conflict", Count: 1, Oldest: ago(26 * hour)}, {Kind: "expired", Count: 2,
 			Oldest: ago(80 * hour)},
-		{Kind: "unattributed", Count: 100, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds",
+		{Kind: "unattributed", Count: 99, More: true, Oldest: ago(200 * hour)}, {Kind: "refunds",
 			Count: 0},
 		{Kind: "abuse", Count: 3, Oldest: ago(40 * time.Minute)}, {Kind: "merchant"}, {Kind: "denied",
-			Count: 1},
+			Count: 1, Oldest: ago(3 * hour)},
+		{Kind: "dispute", Count: 1, Oldest: ago(90 * hour)},
 		{Kind: "review"}, {Kind: "refused"}, {Kind: "forward", Count: 12, Oldest: ago(3 * time.Minute)},
 	}
 }
@@ -298,10 +314,11 @@ func paymentsSamples() []Sample {
 // galleryPaths are where pages live in a shop.
 var galleryPaths = map[string]string{
 	"overview": "/admin/{$}", "payments": "/admin/payments", "payment": "/admin/payments/{txn}",
-	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/partners/new",
-	"partner": "/admin/partners/{code}", "import": "/admin/partners/import",
+	"needs": "/admin/needs/{what}", "partners": "/admin/partners", "partner-form": "/admin/new-partner",
+	"partner": "/admin/partners/{code}", "import": "/admin/import",
 	"applications": "/admin/applications", "statements": "/admin/statements",
 	"statement": "/admin/statements/{id}", "payouts": "/admin/payouts", "payout": "/admin/payouts/{id}",
+	"tds":      "/admin/tds",
 	"settings": "/admin/settings", "keys": "/admin/keys", "people": "/admin/people", "acts": "/admin/acts",
 	"account": "/admin/account", "sign-in": "/admin/sign-in", "join": "/join", "earnings": "/partner/{$}",
 	"sales": "/partner/sales", "links": "/partner/links", "partner-statements": "/partner/statements",

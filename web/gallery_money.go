@@ -176,3 +176,26 @@ func settingsSamples() []Sample {
 		{Name: "acts/who", Page: Acts{Rows: acts, Who: nasty(0), About: nasty(1)}},
 	}
 }
+
+func tdsSamples() []Sample {
+	row := func(who int, pan, rate string, credited, taxed, deducted, paid int64) TaxRow {
+		return TaxRow{Partner: galleryNames[who].code, Name: galleryNames[who].name, PAN: pan, Rate: rate,
+			TaxSums: TaxSums{credited, taxed, deducted, paid}}
+	}
+	full := TDS{Year: 2026, FirstYear: 2025, ThisYear: 2026, Quarter: 3, From: time.Date(2026, 10, 1, 0, 0, 0, 0, IST),
+		LastDay: time.Date(2026, 12, 31, 0, 0, 0, 0, IST), Sections: []TaxSection{{Section: "393(1)",
+			Code: "1006", Rows: []TaxRow{row(0, "••••••234F", "2 %", 1321500, 3221500, 64400, 1257100),
+				row(2, "", "20 %", 2150000, 2150000, 430000, 0), row(3, "••••••871K", "2 %", -40000,
+					-40000, -800, 0)}, TaxSums: TaxSums{3431500, 5331500, 493600, 1257100}}}}
+	year := full
+	year.Quarter, year.Year, year.From = 0, 2025, time.Date(2025, 4, 1, 0, 0, 0, 0, IST)
+	year.LastDay = time.Date(2026, 3, 31, 0, 0, 0, 0, IST)
+	hard := full
+	hard.Sections = []TaxSection{{Section: nasty(0), Code: nasty(1), Rows: []TaxRow{{Partner: nasty(6),
+		Name: nasty(7), PAN: nasty(2), Rate: nasty(3)}}}}
+	none := TDS{Year: 2026, FirstYear: 2026, ThisYear: 2026, Quarter: 3, From: full.From, LastDay: full.LastDay}
+	off := none
+	off.Off = true
+	return []Sample{{Name: "tds/quarter", Page: full}, {Name: "tds/year", Page: year},
+		{Name: "tds/none", Page: none}, {Name: "tds/off", Page: off}, {Name: "tds/hostile", Page: hard}}
+}

@@ -112,6 +112,8 @@ func needsSamples() []Sample {
 	why := map[string]string{
 		"conflict": "₹1,499.00 and ₹500.00 for one TXNID",
 		"abuse":    "nine clicks in a minute from one network; the partner's own UPI id paid",
+		"dispute":  "the customer disputes the payment",
+		"denied":   "a message said success, Paytm's API says that it failed",
 		"merchant": "the shop named ₹1,999.00", "expired": "the API knew nothing for 72 hours",
 	}
 	for _, n := range galleryNeeds() {
@@ -211,14 +213,15 @@ func partnerSamples() []Sample {
 			ago(-8000 * hour), 4, 59960}}},
 		Payee: Payee{Name: "Asha Verma", VPA: "asha@upi", Account: "••••••4417",
 			IFSC: "SBIN0001234", PAN: "ABC••••••F", Email: "asha@example.in"},
-		Latest: galleryRows(5), Access: Access{State: "active", At: ago(2000 * hour)}}
+		Latest: galleryRowsOf("ASHA", 5), Access: Access{State: "active", At: ago(2000 * hour)}}
 	fresh := Partner{Code: "NEW1", Name: "New One", State: "active", Since: ago(time.Minute),
 		Range: galleryRange("7d", 7), Days: galleryDays(7),
 		Links: []Link{{URL: "https://go.chai.example/r/NEW1"}}, Rates: []RateChange{{}},
-		Access: Access{State: "none"}}
+		Access: Access{State: "none", Mail: "new.one@example.in"}}
 	invited := fresh
 	invited.Access = Access{State: "invited", At: ago(time.Minute),
-		Link: "https://go.chai.example/partner/welcome/5mK2hT7QfXo", Until: ago(-72 * hour)}
+		Link: "https://go.chai.example/partner/welcome/5mK2hT7QfXo", Until: ago(-72 * hour),
+		Mail: "new.one@example.in"}
 	invited.State = "disabled"
 	hard := full
 	hard.Code, hard.Name, hard.Links = nasty(6), nasty(7), []Link{{URL: nasty(2)}, {URL: nasty(0)},

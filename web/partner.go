@@ -64,6 +64,7 @@ type Access struct {
 	At    time.Time
 	Link  string // to send to the partner; shown once, when it was just made
 	Until time.Time
+	Mail  string // the address that a link can be mailed to: POST …/invite with mail=1; "" for none
 }
 
 // Render writes the page.

@@ -34,7 +34,7 @@ type PartnerRow struct {
 func (p Partners) Render(w io.Writer, f Frame) error { return render(w, f, "partners", p) }
 
 // PartnerForm adds a partner or changes one: code (new ones), name, promo (codes, a blank between), ref, rate
-// (12% or 50.00), email, vpa; to /admin/partners/new or /admin/partners/{code}/edit.
+// (12% or 50.00), email, vpa; to /admin/new-partner or /admin/partners/{code}/edit.
 type PartnerForm struct {
 	Code string // of the partner who is changed, "" for a new one
 	Rate string // the program's, which holds without one
@@ -45,7 +45,7 @@ type PartnerForm struct {
 func (p PartnerForm) Render(w io.Writer, f Frame) error { return render(w, f, "partner_form", p) }
 
 // Import takes partners from a file: first a dry run, then the same again for good. Multipart to
-// /admin/partners/import: file; or text (what the dry run read, carried along) with apply=1.
+// /admin/import: file; or text (what the dry run read, carried along) with apply=1.
 type Import struct {
 	Rows    []ImportRow
 	Dry     bool // Rows say what would happen; else what did

@@ -8,6 +8,7 @@ type SignIn struct {
 	Portal bool // the partner's door
 	Mail   bool // a partner can have a link sent: POST /partner/sign-in/link, email
 	Sent   bool // it was sent, if the address is known
+	Ask    Form // that asks for it
 	Code   bool
 	Next   string // where to go afterwards
 	Form   Form
@@ -17,13 +18,14 @@ type SignIn struct {
 func (p SignIn) Render(w io.Writer, f Frame) error { return render(w, f, "signin", p) }
 
 // Welcome is where a link that invites leads: a password is chosen. It is sent to the page's own address:
-// password, again.
+// password, again. One that is Mailed sends nothing, to /partner/link/{token}.
 type Welcome struct {
 	Portal bool
 	Token  string
 	Email  string // as what one signs in later
 	Reset  bool   // the password is chosen anew
 	Gone   bool   // the link was used, or is too old
+	Mailed bool   // a partner asked for the link by e-mail: it signs in, and no password is chosen
 	Form   Form
 }
 
