@@ -327,9 +327,13 @@ func (c *Config) URLFor(parts ...string) string {
 
 func commands() []command {
 	return []command{
-		demoCommand, serveCommand, checkCommand, partnerCommand, importCommand, programCommand, keyCommand, adminCommand, confirmCommand, reviewCommand,
-		explainCommand, statementCommand, payoutCommand, tdsCommand, exportCommand, verifyCommand, forgetCommand, backupCommand, restoreCommand, drillCommand,
-		standbyCommand, replayCommand, reconcileCommand,
+		demoCommand, serveCommand, checkCommand,
+		partnerCommand, importCommand, programCommand, keyCommand, adminCommand,
+		confirmCommand, reviewCommand, explainCommand,
+		statementCommand, payoutCommand, tdsCommand,
+		exportCommand, verifyCommand, forgetCommand,
+		backupCommand, restoreCommand, drillCommand, standbyCommand,
+		replayCommand, reconcileCommand,
 		verifyStatementCommand, versionCommand, replicateCommand,
 	}
 }

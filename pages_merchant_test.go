@@ -279,6 +279,24 @@ func TestWhereMoneyGoesTakesThePasswordAgain(t *testing.T) {
 	b.want(b.get("/admin/partners/ASHA"), 200, "asha@okbank")
 }
 
+// Two change a partner at once: what one of them did not touch stays as the other has it.
+func TestAFormChangesWhatWasTouched(t *testing.T) {
+	d, _ := deskShop(t)
+	field := regexp.MustCompile(`<input type="hidden"\s+name="(was_\w+)" value="([^"]*)"`)
+	form := []string{"name", "Asha Rao", "vpa", "asha@okbank"}
+	for _, m := range field.FindAllStringSubmatch(d.page("/admin/partners/ASHA/edit"), -1) {
+		form = append(form, m[1], html.UnescapeString(m[2]))
+	}
+	vpa, rate := "new@upi", Rate{BPS: 1500}
+	if _, err := d.SetPartner(d.ctx(), PartnerChange{Code: "ASHA", VPA: &vpa, Rate: &rate}); err != nil {
+		t.Fatal(err)
+	}
+	d.does("/admin/partners/ASHA/edit", form...)
+	d.wants("the partner", d.page("/admin/partners/ASHA"), "Asha Rao", "new@upi", "15 %")
+	d.does("/admin/partners/ASHA/edit", append(form, "rate", "11%")...)
+	d.wants("the partner, given a rate", d.page("/admin/partners/ASHA"), "11 %", "new@upi")
+}
+
 // Whoever only looks changes nothing.
 func TestAViewerChangesNothing(t *testing.T) {
 	d, paid := deskShop(t)

@@ -453,27 +453,31 @@ func (s *server) pageNewPartner(v *visit) error {
 
 var partnerFields = []string{"code", "name", "email", "rate", "promo", "ref", "vpa"}
 
-// partnerTyped reads the form that adds a partner or changes one. old is who is changed: an empty field then
-// takes away what was there.
-func partnerTyped(v *visit, old *PartnerRow) (c PartnerChange, wrong map[string]string) {
+// partnerWas are the fields whose values a form that changes a partner brings along as it showed them first. What
+// nobody has touched stays as it is by now: the partner may have changed it meanwhile.
+var partnerWas = []string{"was_name", "was_email", "was_rate", "was_vpa"}
+
+// partnerTyped reads the form that adds a partner or changes one, who then has these values. A field that was
+// emptied takes away what was there.
+func partnerTyped(v *visit, values map[string]string) (c PartnerChange, wrong map[string]string) {
 	text := func(name string) string { return strings.TrimSpace(v.PostFormValue(name)) }
 	wrong = map[string]string{}
-	set := func(name, before string) *string {
+	set := func(name string) *string {
+		before := values[name]
+		if v.PostForm.Has("was_" + name) {
+			before = v.PostFormValue("was_" + name)
+		}
 		if value := text(name); value != before {
 			return &value
 		}
 		return nil
 	}
-	var was PartnerRow
-	if old != nil {
-		was = *old
-	}
-	c.Name, c.Email, c.VPA = set("name", was.Name), set("email", was.Email), set("vpa", was.VPA)
+	c.Name, c.Email, c.VPA = set("name"), set("email"), set("vpa")
 	c.Promos, c.References = strings.Fields(text("promo")), strings.Fields(text("ref"))
 	rate, err := parseRate(firstText(text("rate"), "program"), "program")
 	if err != nil {
 		wrong["rate"] = "rate"
-	} else if rate != was.Rate {
+	} else if set("rate") != nil {
 		c.Rate = &rate
 	}
 	if text("name") == "" {
@@ -565,14 +569,23 @@ func (s *server) pageEditPartner(v *visit) error {
 	if err != nil {
 		return err
 	}
-	rate := ""
-	if row.Rate != (Rate{}) {
-		rate = row.Rate.String()
+	values := row.values()
+	for _, was := range partnerWas {
+		values[was] = values[strings.TrimPrefix(was, "was_")]
 	}
-	return v.show(web.PartnerForm{Code: row.Code, Rate: s.programRate(), Form: web.Form{Values: map[string]string{
-		"name": row.Name, "email": row.Email, "vpa": row.VPA, "rate": rate,
-		"promo": strings.Join(row.Promos, " "), "ref": strings.Join(row.References, " "),
-	}}})
+	return v.show(web.PartnerForm{Code: row.Code, Rate: s.programRate(), Form: web.Form{Values: values}})
+}
+
+// values are a partner's as the form has them.
+func (p PartnerRow) values() map[string]string {
+	rate := ""
+	if p.Rate != (Rate{}) {
+		rate = p.Rate.String()
+	}
+	return map[string]string{
+		"name": p.Name, "email": p.Email, "vpa": p.VPA, "rate": rate,
+		"promo": strings.Join(p.Promos, " "), "ref": strings.Join(p.References, " "),
+	}
 }
 
 func (s *server) handleEditPartner(v *visit) error {
@@ -583,7 +596,7 @@ func (s *server) handleEditPartner(v *visit) error {
 	if err != nil {
 		return err
 	}
-	c, wrong := partnerTyped(v, &row)
+	c, wrong := partnerTyped(v, row.values())
 	c.Code = row.Code
 	// A code never leaves its partner, so those that are not named again stay.
 	known := func(list []string) func(string) bool {
@@ -596,7 +609,8 @@ func (s *server) handleEditPartner(v *visit) error {
 		return known(row.Promos)(code) && !rated
 	})
 	c.References = slices.DeleteFunc(c.References, known(row.References))
-	page := web.PartnerForm{Code: row.Code, Rate: s.programRate(), Form: typed(v, wrong, partnerFields...)}
+	page := web.PartnerForm{Code: row.Code, Rate: s.programRate(),
+		Form: typed(v, wrong, append(slices.Clone(partnerWas), partnerFields...)...)}
 	if len(wrong) > 0 {
 		return v.render(http.StatusUnprocessableEntity, page)
 	}

@@ -21,8 +21,13 @@ func scanTotals(scan func(...any) error, first any) (t Totals, err error) {
 }
 
 // byDay sums up the days of the whole shop, those without anything left out.
-func (r rows) byDay(from, to int64) (list []dayTotal, err error) {
-	err = r.each(q("page-by-day"), args{from, to}, func(scan func(...any) error) error {
+func (r rows) byDay(from, to int64) ([]dayTotal, error) {
+	return r.dayTotals(q("page-by-day"), from, to)
+}
+
+// dayTotals reads the days that one of the queries of days selects.
+func (r rows) dayTotals(query string, a ...any) (list []dayTotal, err error) {
+	err = r.each(query, a, func(scan func(...any) error) error {
 		var d dayTotal
 		var err error
 		d.Totals, err = scanTotals(scan, &d.day)
@@ -44,15 +49,8 @@ func (r rows) byPartner(from, to int64) (map[string]Totals, error) {
 }
 
 // daysOf are the days of one partner, those without anything left out.
-func (r rows) daysOf(partner string, from, to int64) (list []dayTotal, err error) {
-	err = r.each(q("page-days-of-partner"), args{partner, from, to}, func(scan func(...any) error) error {
-		var d dayTotal
-		var err error
-		d.Totals, err = scanTotals(scan, &d.day)
-		list = append(list, d)
-		return err
-	})
-	return list, err
+func (r rows) daysOf(partner string, from, to int64) ([]dayTotal, error) {
+	return r.dayTotals(q("page-days-of-partner"), partner, from, to)
 }
 
 func totalOf(days []dayTotal) (sum Totals) {
