@@ -36,8 +36,8 @@ type postOffice struct {
 	secret  *tls.Config       // for STARTTLS, or from the first byte
 	first   bool
 
-	mu    sync.Mutex
-	heard []string // every line before a mail's text
+	mu    sync.Mutex // holds says and heard
+	heard []string   // every line before a mail's text
 	mails chan aMail
 }
 
@@ -91,8 +91,8 @@ func (p *postOffice) serve(conn net.Conn) {
 		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		p.mu.Lock()
 		p.heard = append(p.heard, line)
-		p.mu.Unlock()
 		answer, odd := p.says[verb]
+		p.mu.Unlock()
 		switch {
 		case odd && answer == "":
 			continue // says nothing at all
