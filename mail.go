@@ -369,6 +369,6 @@ func (s *server) handleLink(v *visit) error {
 	if waits {
 		return v.show(web.SignIn{Portal: true, Code: true})
 	}
-	s.attempts.proved(u.Email, s.network(v.Request))
+	s.attempts.proved(v.guessed(u.Email), s.network(v.Request))
 	return v.to(home(true))
 }

@@ -264,6 +264,9 @@ func TestWhereMoneyGoesTakesThePasswordAgain(t *testing.T) {
 	b := s.person("f@shop.example", "finance")
 	form := url.Values{"name": {name}, "email": {email}}
 	b.want(b.post("/admin/partners/ASHA/edit", form), 303, "/admin/partners/ASHA")
+	form.Set("email", "thief@example.in")
+	b.want(b.post("/admin/partners/ASHA/edit", form), 200, "where money goes")
+	form.Set("email", email)
 	form.Set("vpa", "thief@okbank")
 	b.want(b.post("/admin/partners/ASHA/edit", form), 200, "where money goes")
 	b.want(b.post("/admin/partners/ASHA/invite", nil), 200, "who may sign in")

@@ -614,7 +614,8 @@ func (s *server) handleEditPartner(v *visit) error {
 	if len(wrong) > 0 {
 		return v.render(http.StatusUnprocessableEntity, page)
 	}
-	if c.VPA != nil {
+	// Whoever has the address is sent the link that lets them change where the money goes.
+	if c.VPA != nil || c.Email != nil {
 		if sure, err := v.askAgain("partner"); err != nil || !sure {
 			return err
 		}

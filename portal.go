@@ -347,7 +347,7 @@ func (s *server) handleDetails(v *visit) error {
 			wrong[field.name], *field.into = field.name, nil
 		}
 	}
-	_, why, err := v.proves(&User{Email: v.session.Email, Partner: v.session.Partner, password: v.session.password},
+	_, why, err := v.proves(v.session.withoutCode(),
 		v.PostFormValue("password"), "")
 	if err != nil {
 		return err

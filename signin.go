@@ -288,7 +288,7 @@ func (s *server) handleAccount(v *visit) error {
 	case "totp-on":
 		return s.turnCodesOn(v, here)
 	case "totp-off":
-		_, why, err := v.proves(&User{Email: v.session.Email, password: v.session.password}, v.PostFormValue("password"), "")
+		_, why, err := v.proves(v.session.withoutCode(), v.PostFormValue("password"), "")
 		if err != nil {
 			return err
 		}
@@ -309,7 +309,7 @@ func (s *server) handleAccount(v *visit) error {
 }
 
 func (s *server) changePassword(v *visit, here string) error {
-	_, why, err := v.proves(&User{Email: v.session.Email, password: v.session.password}, v.PostFormValue("now"), "")
+	_, why, err := v.proves(v.session.withoutCode(), v.PostFormValue("now"), "")
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,13 @@ type Session struct {
 	hash []byte
 }
 
+// withoutCode is who it is, to be proved by the password alone.
+func (s *Session) withoutCode() *User {
+	u := s.User
+	u.totp = nil
+	return &u
+}
+
 // sure: the password was given a moment ago.
 func (s *Session) sure(now time.Time) bool { return !s.Again.IsZero() && now.Sub(s.Again) < againLasts }
 

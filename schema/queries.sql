@@ -1673,10 +1673,8 @@ SELECT count(*), coalesce(min(paid_at), 0)
 
 -- name: needs-disputed
 -- What was paid out too: its dispute is lost when nobody answers it. Conflicts have a list of their own.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE blocks <> ''
    AND blocks <> 'unconfirmed'
    AND instr(blocks, 'dispute') > 0
@@ -1699,14 +1697,12 @@ SELECT count(*), coalesce(min(paid_at), 0)
 
 -- name: needs-denied
 -- Lately, and as long as no person has said anything.
-SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse,
-       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
-  FROM transactions
+SELECT *
+  FROM payment_lines
  WHERE void = 1
    AND confirmation = 'denied'
    AND paid_at >= ?1
-   AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = transactions.txn_id)
+   AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.txn_id = payment_lines.txn_id)
    AND paid_at <= ?2
    AND (paid_at < ?2 OR id < ?3)
  ORDER BY paid_at DESC, id DESC
