@@ -29,11 +29,12 @@ var checkCommand = command{
 	long: `
 Changes nothing. Looks at the configuration (every fault at once, as file:line:column), the
 key files' rights, the database, the keys that raw messages need, SQLite, the clock, the mail
-server if one is named (no mail is sent), and asks Paytm's status API about an order that can't exist: its answer says whether it knows the MID and
-the key. -live goes further: it resolves public_url, checks its certificate, and sends a signed
-message that means nothing through it, so that name, certificate, proxy, webhook, MID and key are
-all proven before money depends on them (the message is stored as ignored). Exit code 78: the
-configuration or the database; 1: something else is not ready.
+server if one is named (no mail is sent), and asks Paytm's status API about an order that can't
+exist: its answer says whether it knows the MID and the key. -live goes further: it resolves
+public_url, checks its certificate, and sends a signed message that means nothing through it, so
+that name, certificate, proxy, webhook, MID and key are all proven before money depends on them
+(the message is stored as ignored). Exit code 78: the configuration or the database; 1: something
+else is not ready.
 
 Example:  hissa check -live`,
 	run: func(c *call) error {
