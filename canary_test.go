@@ -122,6 +122,10 @@ func bornWithCanaries(t *testing.T, sealed bool) *canaryLife {
 		[]byte(base64.StdEncoding.EncodeToString(key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(l.dir, "mail.password"),
+		[]byte(l.has("the mail server's password", "qanarymailpassword")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	text, err := os.ReadFile(l.config())
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +136,8 @@ func bornWithCanaries(t *testing.T, sealed bool) *canaryLife {
 		"[payout]\naccount = \"" + l.has("the shop's account", "640281937502846",
 		alsoIn("bank file", "everything", shopPages, shopFiles)...) + "\"\n" +
 		"[alerts]\nurl = \"http://127.0.0.1:9/" + l.has("the address of alarms", "qanaryalarms") + "\"\n" +
-		"[join]\nopen = true\n[privacy]\n"
+		"[mail]\nsmtp = \"127.0.0.1:9\"\nfrom = \"shop@shop.example\"\nuser = \"hissa\"\n" +
+		"password = \"file:mail.password\"\n[join]\nopen = true\n[privacy]\n"
 	if sealed {
 		config += "key = \"file:" + filepath.Join(l.dir, "bodies.key") + "\"\n"
 	}
@@ -360,7 +365,7 @@ func (l *canaryLife) setting(name string) (value string) {
 // placeOf tells what a file is.
 func placeOf(file string) string {
 	switch {
-	case file == "hissa.toml" || strings.HasSuffix(file, ".key"):
+	case file == "hissa.toml" || strings.HasSuffix(file, ".key") || file == "mail.password":
 		return "given"
 	case file == "hissa.db" || file == "hissa.db-wal" || file == "hissa.db-shm":
 		return "database"

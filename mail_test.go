@@ -36,8 +36,8 @@ type postOffice struct {
 	secret  *tls.Config       // for STARTTLS, or from the first byte
 	first   bool
 
-	mu    sync.Mutex
-	heard []string // every line before a mail's text
+	mu    sync.Mutex // holds says and heard
+	heard []string   // every line before a mail's text
 	mails chan aMail
 }
 
@@ -91,8 +91,8 @@ func (p *postOffice) serve(conn net.Conn) {
 		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		p.mu.Lock()
 		p.heard = append(p.heard, line)
-		p.mu.Unlock()
 		answer, odd := p.says[verb]
+		p.mu.Unlock()
 		switch {
 		case odd && answer == "":
 			continue // says nothing at all
@@ -188,7 +188,7 @@ func (p *postOffice) letter() (to, subject, text string) {
 	return got.to, subject, string(body)
 }
 
-// mails sends what a shop has to say through a server.
+// config has a shop's mails sent through this server.
 func (p *postOffice) config(c *Config) {
 	c.Mail.SMTP = p.address
 	c.Mail.From = &mail.Address{Name: "Chai & Co", Address: "partners@shop.example"}
@@ -267,7 +267,8 @@ func TestAskingForALinkTellsNobodyWhoThereIs(t *testing.T) {
 	if to, _, _ := p.letter(); to != "ravi@example.in" {
 		t.Errorf("a mail to %s", to)
 	}
-	b.want(b.post("/partner/sign-in/link", url.Values{"email": {"ravi@example.in\r\nBcc: all@example.in"}}), 422, "not an e-mail")
+	evil := url.Values{"email": {"ravi@example.in\r\nBcc: all@example.in"}}
+	b.want(b.post("/partner/sign-in/link", evil), 422, "not an e-mail")
 	b.want(b.post("/partner/sign-in/link", nil), 422, "not an e-mail")
 	s.stop()
 	if n := len(p.mails); n > 0 {
@@ -324,7 +325,8 @@ func TestAMailedLinkAsksForTheCode(t *testing.T) {
 	b.get("/partner/sign-in?lang=en")
 	b.want(b.post(strings.TrimPrefix(linkInMail.FindString(text), s.url), nil), 200, "Six-digit code")
 	b.want(b.get("/partner/"), 303, "sign-in")
-	b.want(b.post("/partner/sign-in", url.Values{"code": {totpCode(secret, s.clockNow().Unix()/totpPeriod)}}), 303, "/partner/")
+	code := totpCode(secret, s.clockNow().Unix()/totpPeriod)
+	b.want(b.post("/partner/sign-in", url.Values{"code": {code}}), 303, "/partner/")
 	b.want(b.get("/partner/account"), 200, "ravi@example.in")
 }
 
@@ -388,8 +390,10 @@ func TestAnInvitationIsMailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := s.do("GET", "/metrics", "", nil, "Authorization", "Bearer "+key)
-	if !strings.Contains(got.body, `hissa_mails_total{sent="yes"} 1`) || !strings.Contains(got.body, `hissa_mails_total{sent="no"} 1`) {
-		t.Error(got.body)
+	for _, want := range []string{`hissa_mails_total{sent="yes"} 1`, `hissa_mails_total{sent="no"} 1`} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("no %s in %s", want, got.body)
+		}
 	}
 }
 
@@ -398,7 +402,8 @@ func TestNoMailServer(t *testing.T) {
 	s := serveShop(t)
 	b := s.browser()
 	b.want(b.post("/partner/sign-in/link", url.Values{"email": {"ravi@example.in"}}), 404, "")
-	if page := b.get("/partner/sign-in?sent").body; strings.Contains(page, "on its way") || strings.Contains(page, "Send me") {
+	page := b.get("/partner/sign-in?sent").body
+	if strings.Contains(page, "on its way") || strings.Contains(page, "Send me") {
 		t.Error("the page offers mail")
 	}
 	gone := newPostOffice(t, func(p *postOffice) { p.says["EHLO"], p.says["HELO"] = "421 closed", "421 closed" })
@@ -423,10 +428,12 @@ func TestTheLogOfAMailNamesNobody(t *testing.T) {
 		config.Links.Landing = mustURL(t, "https://shop.example/")
 		p.config(config)
 		var log bytes.Buffer
-		s := &server{config: config, store: openBooks(t, testTerms()).Store, log: slog.New(logTo(&log)), mailer: config.mailer()}
+		s := &server{config: config, mailer: config.mailer(), store: openBooks(t, testTerms()).Store,
+			log: slog.New(logTo(&log))}
 		err := s.post(t.Context(), "ravi@example.in", "en", web.Letter{Kind: "link", Link: "https://go.shop.example/t0ken"})
 		text := log.String()
-		if err == nil || !strings.Contains(text, "a mail was not sent") || strings.Contains(text, "ravi") || strings.Contains(text, "t0ken") {
+		told := strings.Contains(text, "ravi") || strings.Contains(text, "t0ken")
+		if err == nil || !strings.Contains(text, "a mail was not sent") || told {
 			t.Errorf("%s: %v, %s", verb, err, text)
 		}
 		if code, _, _ := strings.Cut(answer, " <"); verb == "RCPT" && !strings.Contains(text, code) {
@@ -469,12 +476,16 @@ func TestMailIsSentThroughTLS(t *testing.T) {
 	}{
 		{"STARTTLS", "example.com:587", func(p *postOffice) { p.offers = []string{"STARTTLS", "AUTH LOGIN PLAIN"} }, ""},
 		{"LOGIN alone", "example.com:587", func(p *postOffice) { p.offers = []string{"STARTTLS", "AUTH LOGIN XOAUTH2"} }, ""},
-		{"from the first byte", "example.com:465", func(p *postOffice) { p.first, p.offers = true, []string{"AUTH PLAIN"} }, ""},
+		{"from the first byte", "example.com:465", func(p *postOffice) {
+			p.first, p.offers = true, []string{"AUTH PLAIN"}
+		}, ""},
 		{"in the clear", "example.com:25", func(p *postOffice) { p.offers = []string{"AUTH PLAIN"} }, "does not offer it"},
 		{"STARTTLS taken out", "example.com:587", func(p *postOffice) {
 			p.offers, p.says["STARTTLS"] = []string{"STARTTLS", "AUTH PLAIN"}, "454 4.7.0 not now"
 		}, "454 4.7.0"},
-		{"another's certificate", "mail.shop.in:587", func(p *postOffice) { p.offers = []string{"STARTTLS", "AUTH PLAIN"} }, "certificate"},
+		{"another's certificate", "mail.shop.in:587", func(p *postOffice) {
+			p.offers = []string{"STARTTLS", "AUTH PLAIN"}
+		}, "certificate"},
 		{"no AUTH", "example.com:587", func(p *postOffice) { p.offers = []string{"STARTTLS"} }, "asks for no password"},
 		{"silence", "example.com:587", func(p *postOffice) { p.says["EHLO"] = "" }, "no answer in time"},
 	} {
@@ -487,7 +498,8 @@ func TestMailIsSentThroughTLS(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
-			err := p.mailerTo(c.server, roots).send(ctx, time.Now(), "ravi@example.in", "नमस्ते", "One line.\n.\nThe end.\n")
+			const text = "One line.\n.\nThe end.\n"
+			err := p.mailerTo(c.server, roots).send(ctx, time.Now(), "ravi@example.in", "नमस्ते", text)
 			if c.trouble == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -534,7 +546,8 @@ func TestMailHeadersAreOurs(t *testing.T) {
 	p := newPostOffice(t)
 	config := &Config{PublicURL: mustURL(t, "https://go.shop.example")}
 	p.config(config)
-	if err := config.mailer().send(t.Context(), time.Now(), "ravi@example.in>\r\nDATA", "x", "y"); err == nil || p.hears("DATA") {
+	err = config.mailer().send(t.Context(), time.Now(), "ravi@example.in>\r\nDATA", "x", "y")
+	if err == nil || p.hears("DATA") {
 		t.Errorf("%v %q", err, p.heard)
 	}
 }

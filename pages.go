@@ -14,8 +14,8 @@ import (
 // pageRoutes is every page and every form. Those under /admin/ are the shop's own people's, those under
 // /partner/ the partners', who see nothing but what is theirs.
 func pageRoutes() []route {
-	return slices.Concat(signInRoutes, mailRoutes, peopleRoutes, merchantRoutes, partnerRoutes, moneyRoutes, settingsRoutes,
-		eventRoutes, portalRoutes, joinRoutes)
+	return slices.Concat(signInRoutes, mailRoutes, peopleRoutes, merchantRoutes, partnerRoutes, moneyRoutes,
+		settingsRoutes, eventRoutes, portalRoutes, joinRoutes)
 }
 
 var peopleRoutes = []route{

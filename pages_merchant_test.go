@@ -190,8 +190,8 @@ func TestOverviewAndPaymentsTellWhatHappened(t *testing.T) {
 	if a := d.ask("GET", "/admin/payments/unknown", "", nil); a.status != 404 {
 		t.Errorf("an unknown payment: %d", a.status)
 	}
-	for _, need := range []string{"conflict", "review", "expired", "unattributed", "refunds", "abuse", "merchant", "refused", "forward",
-		"denied", "dispute"} {
+	for _, need := range []string{"conflict", "review", "expired", "unattributed", "refunds", "abuse", "merchant",
+		"refused", "forward", "denied", "dispute"} {
 		d.page("/admin/needs/" + need)
 	}
 	if a := d.ask("GET", "/admin/needs/nothing", "", nil); a.status != 404 {

@@ -410,7 +410,8 @@ func TestPagesScanNoLargeTable(t *testing.T) {
 	err := b.read(b.ctx(), func(r rows) error {
 		for name, statement := range queries {
 			page := strings.HasPrefix(name, "page-") || strings.HasPrefix(name, "needs-") ||
-				slices.Contains([]string{"count-conflicts", "count-blocked", "count-disputed", "count-denied", "count-expired", "count-review",
+				slices.Contains([]string{"count-conflicts", "count-blocked", "count-disputed", "count-denied",
+					"count-expired", "count-review",
 					"count-refunds", "count-forwards", "subjects-of-order", "statements-of-partner", "body-of", "newest-fact"}, name)
 			if !page {
 				continue

@@ -220,7 +220,8 @@ func TestThePageOfTax(t *testing.T) {
 		t.Fatalf("of %d, %d was deducted", earned, tax)
 	}
 	page := d.page("/admin/tds")
-	d.wants("the quarter", page, "Section 393(1), code 1006", "Asha Verma", "234F", "2 %", rupees(earned), rupees(tax), "₹0.00")
+	d.wants("the quarter", page, "Section 393(1), code 1006", "Asha Verma", "234F", "2 %", rupees(earned),
+		rupees(tax), "₹0.00")
 	if strings.Contains(page, pan) {
 		t.Error("the whole PAN is on the page")
 	}
