@@ -9,7 +9,7 @@ import (
 // throttle makes the tab a slow phone.
 func (p *tab) throttle() {
 	p.Helper()
-	if err := stage.SlowPhone(p.ctx); err != nil {
+	if err := stage.SlowPhone(p.ctx, 4); err != nil {
 		p.Fatal(err)
 	}
 }

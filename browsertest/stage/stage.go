@@ -119,8 +119,8 @@ func (z *zipper) end() {
 }
 
 // SlowPhone makes a tab a cheap phone on a 4G that is not having its best day: 1.6 Mbit/s down, 750 kbit/s up,
-// 150 ms to the first byte, a processor at a quarter of this one's pace.
-func SlowPhone(ctx context.Context) error {
+// 150 ms to the first byte, and a processor so many times slower than this one.
+func SlowPhone(ctx context.Context, slower float64) error {
 	const mbit = 1e6 / 8
 	_, err := chromedp.Call(ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 		MatchedNetworkConditions: []*network.Conditions{{
@@ -130,7 +130,7 @@ func SlowPhone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = chromedp.Call(ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	_, err = chromedp.Call(ctx, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: slower})
 	return err
 }
 
