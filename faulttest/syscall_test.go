@@ -101,7 +101,7 @@ func refuse(
 	switch {
 	case code < 0 || code == 2:
 		return fmt.Sprintf("it broke down, %d: %s", code, said), failed
-	case code != 0 && !strings.Contains(said, "hissa: "):
+	case code != 0 && !strings.Contains(said, "hissa: ") && !strings.Contains(said, "hissa.toml:"): // its fault, by line
 		return fmt.Sprintf("it ended with %d and no word of why: %s", code, said), failed
 	}
 	if wrong := s.partnerAgain(code); wrong != "" {
