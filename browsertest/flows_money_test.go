@@ -225,7 +225,7 @@ func TestAPartnersView(t *testing.T) {
 		p := open(t, v)
 		p.welcomed(strings.TrimSpace(s.hissa("partner", "invite", "ASHA")))
 		p.at("/partner/")
-		p.says("₹500.10", "₹250.00", "₹149.90", house+"/r/ASHA", "You earn 10 % of each sale.")
+		p.says("₹500.10", "₹250.00", "₹149.90", house+"/r/ASHA", "You earn 10 % on each sale.")
 		same := p.stays()
 		s.takes("live", 9900, paytmtest.Reference("ASHA"))
 		p.comesUp("#latest", "₹9.90")

@@ -274,7 +274,7 @@ func TestSigningIn(t *testing.T) {
 		p.follows("main form button")
 		p.at("/admin/")
 		p.comes("/admin/acts")
-		p.says("meera@shop.in", "chose a password", "has codes asked at sign-in", "signed in")
+		p.says("meera@shop.in", "chose a password", "turned on codes at sign-in", "signed in")
 	})
 }
 
@@ -331,6 +331,9 @@ func TestPartnersAreTakenOver(t *testing.T) {
 		p.follows(`#rows a[href$="/partners/MEERA"]`)
 		p.says("Meera Shah", "MEERA10", "12 %", "meera@upi", "not invited")
 		p.follows(`form[action$="/MEERA/invite"] button`)
+		p.says("Your password, once more")
+		p.fills("again_password", password)
+		p.follows("main form button")
 		link := p.text(".panel .copies bdi")
 		p.says("The link is ready", link)
 		partner := open(t, v)
