@@ -318,6 +318,23 @@ func (c *call) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
+// list writes records of one kind, one a line: as JSON, or as a table under headings.
+func (c *call) list(headings []string, records []record) error {
+	var rows [][]string
+	for _, r := range records {
+		if c.json {
+			if err := c.writeJSON(r); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, r.cells())
+	}
+	if c.json {
+		return nil
+	}
+	return table(c.stdout, headings, rows)
+}
+
 // table writes rows under headings, no line with blanks at its end.
 func table(w io.Writer, headings []string, rows [][]string) error {
 	var text strings.Builder

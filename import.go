@@ -244,7 +244,7 @@ func (s *Store) importPartner(ctx context.Context, l partnerLine) error {
 }
 
 func (c *call) tellImport(lines []partnerLine) error {
-	var rows [][]string
+	var records []record
 	for _, l := range lines {
 		what, why := "new", l.left+l.wrong
 		switch {
@@ -259,16 +259,8 @@ func (c *call) tellImport(lines []partnerLine) error {
 		if l.change.Name != nil {
 			name = *l.change.Name
 		}
-		r := record{{"line", int64(l.line)}, {"code", l.change.Code}, {"name", name}, {"result", what}, {"why", why}}
-		if c.json {
-			if err := c.writeJSON(r); err != nil {
-				return err
-			}
-		}
-		rows = append(rows, r.cells())
+		records = append(records, record{{"line", int64(l.line)}, {"code", l.change.Code}, {"name", name},
+			{"result", what}, {"why", why}})
 	}
-	if c.json {
-		return nil
-	}
-	return table(c.stdout, strings.Fields("LINE CODE NAME RESULT WHY"), rows)
+	return c.list(strings.Fields("LINE CODE NAME RESULT WHY"), records)
 }

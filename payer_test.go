@@ -127,6 +127,7 @@ func (p *payer) act(seen seenPayout) {
 // once for each payout that the books call paid, and never for another; in the end everybody has all they
 // are owed, and the ledger's bank account is what left the bank.
 func TestAMonthPaidByCrashes(t *testing.T) {
+	t.Parallel()
 	c := newChild(t)
 	text, err := os.ReadFile(c.config())
 	if err != nil {

@@ -29,21 +29,12 @@ Example:  hissa program`,
 			if err != nil {
 				return err
 			}
-			var rows [][]string
+			var records []record
 			for i, p := range terms.programs {
-				r := programRecord(i+1, p)
-				if c.json {
-					if err := c.writeJSON(r); err != nil {
-						return err
-					}
-				}
-				rows = append(rows, r.cells())
-			}
-			if c.json {
-				return nil
+				records = append(records, programRecord(i+1, p))
 			}
 			names := programRecord(0, Program{}).names()
-			return table(c.stdout, strings.Fields(strings.ToUpper(strings.Join(names, " "))), rows)
+			return c.list(strings.Fields(strings.ToUpper(strings.Join(names, " "))), records)
 		})
 	},
 }

@@ -236,6 +236,16 @@ func TestThePageOfTax(t *testing.T) {
 		!strings.HasPrefix(file.header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("the file: %d %s", file.status, file.body)
 	}
+	viewer := d.atDesk("viewer")
+	if a := viewer.ask("GET", "/admin/tds?format=csv", "", nil); a.status != 403 || strings.Contains(a.body, pan) {
+		t.Errorf("who only looks is given whole PANs: %d", a.status)
+	}
+	if page := viewer.page("/admin/tds"); strings.Contains(page, "format=csv") {
+		t.Error("who only looks is led to the file")
+	}
+	if strings.Contains(page, fmt.Sprintf("year=%d", year-1)) {
+		t.Error("the page leads to a year before the first statement")
+	}
 	if a := d.ask("GET", "/admin/tds?quarter=5", "", nil); a.status != 400 {
 		t.Errorf("a fifth quarter: %d", a.status)
 	}

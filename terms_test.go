@@ -170,7 +170,10 @@ func TestProgramSaysWho(t *testing.T) {
 // news comes; refunds and denials lower it again, and another month begins anew.
 func TestTiers(t *testing.T) {
 	t.Parallel()
-	for _, order := range permutations(5) {
+	for n, order := range permutations(5) {
+		if testing.Short() && n%10 > 0 { // every step proves all books, which the race detector makes slow
+			continue
+		}
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
 			t.Parallel()
 			terms := testTerms()

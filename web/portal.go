@@ -26,6 +26,14 @@ type Earnings struct {
 	Nothing  bool  // no click ever came
 }
 
+// NextRelease is the day on which something of what is held becomes due; zero when none has a day yet.
+func (p Earnings) NextRelease() time.Time {
+	if len(p.Releases) == 0 {
+		return time.Time{}
+	}
+	return p.Releases[0].At
+}
+
 // Release is what becomes due on a day.
 type Release struct {
 	At     time.Time

@@ -142,6 +142,31 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// Below what is held stands when some of it is released; that nothing waits only where nothing is held.
+func TestWhenWhatIsHeldIsReleased(t *testing.T) {
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, IST)
+	for want, held := range map[string]Earnings{
+		"nothing waits": {}, "waits to be checked": {Held: 500},
+		"next released 23 Nov 2026": {Held: 500, Releases: []Release{{At: day, Amount: 300, Count: 1}}},
+	} {
+		for name, page := range map[string]Page{
+			"earnings": held, "overview": Overview{Held: held.Held, NextRelease: held.NextRelease()},
+			"partner": Partner{Code: "ASHA", Held: held.Held, HeldUntil: held.NextRelease(),
+				Access: Access{State: "active"}},
+		} {
+			var text bytes.Buffer
+			if err := page.Render(&text, Frame{Lang: "en", Role: "owner"}); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range []string{"nothing waits", "waits to be checked", "next released 23 Nov 2026"} {
+				if strings.Contains(text.String(), line) != (line == want) {
+					t.Errorf("%s with %d held: %q is there: %t", name, held.Held, line, line != want)
+				}
+			}
+		}
+	}
+}
+
 // The address of the same page in another language keeps the query, and stays on this host.
 func TestLanguageLinks(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
