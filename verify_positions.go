@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,19 +69,24 @@ func (s *stream[T]) of(txn int64) (list []T, err error) {
 
 // streams are all that belongs to payments.
 type streams struct {
-	transactions *stream[*transaction]
+	transactions *stream[paymentRow]
 	messages     *stream[Notification]
 	bindings     *stream[binding]
 	answers      *stream[Answer]
 	decisions    *stream[Decision]
 	dues         *stream[Due]
-	commissions  *stream[Commission]
 	candidates   *stream[Candidate]
 	entries      *stream[booking]
 	payouts      *stream[int64]
 	repricings   *stream[int64]
 	reviews      *stream[Review]
 	payers       *stream[string]
+}
+
+// paymentRow is a payment as its row says it, with its commission where the row says anything of one.
+type paymentRow struct {
+	*transaction
+	commission *Commission
 }
 
 // binding is what the shop said about an order that a message names.
@@ -93,6 +99,25 @@ type binding struct {
 type booking struct {
 	partner string
 	amount  int64
+}
+
+func scanPaymentRow(scan func(...any) error) (p paymentRow, err error) {
+	var c Commission
+	var says bool
+	var due int64
+	var blocks string
+	p.transaction, err = scanTransaction(func(into ...any) error {
+		return scan(append(into, &says, &c.Amount, &c.Reversed, &c.Void, &c.Rate.BPS, &c.Rate.Flat, &c.Program,
+			&due, &blocks, &c.Payout)...)
+	})
+	if err != nil || !says {
+		return p, err
+	}
+	t := p.transaction
+	c.TxnID, c.Partner, c.Currency, c.Basis, c.PaidAt = t.TxnID, t.Partner, t.Currency, t.Basis, t.PaidAt
+	c.DueAt, c.Blocks = fromMillis(&due), strings.Fields(blocks)
+	p.commission = &c
+	return p, nil
 }
 
 func scanBinding(scan func(...any) error) (b binding, err error) {
@@ -137,13 +162,12 @@ func (v verifier) positions() (err error) {
 		}
 	}()
 	s := streams{
-		open(o, q("all-transactions"), scanTransaction),
+		open(o, q("all-transactions"), scanPaymentRow),
 		open(o, q("all-messages"), scanNotification),
 		open(o, q("all-bindings"), scanBinding),
 		open(o, q("all-answers"), scanAnswer),
 		open(o, q("all-decisions"), scanDecision),
 		open(o, q("all-dues"), scanDue),
-		open(o, q("all-commissions"), scanCommission),
 		open(o, q("all-candidates"), scanRanked),
 		open(o, q("all-bookings"), scanBooking),
 		open(o, q("all-payouts"), scanNumber),
@@ -166,25 +190,21 @@ func (v verifier) positions() (err error) {
 	}
 }
 
-func (v verifier) position(txn *transaction, s streams, mid string, terms *Terms) error {
+func (v verifier) position(row paymentRow, s streams, mid string, terms *Terms) error {
+	txn, have := row.transaction, row.commission
 	where := "transaction " + txn.TxnID
 	f, err := v.factsOf(txn, s, terms)
 	if err != nil {
 		return err
+	}
+	if len(f.payments()) == 0 {
+		return badRow{where, "no payment message says that there is such a payment"}
 	}
 	p := decide(f, terms)
 	want := transactionOf(mid, txn.TxnID, p)
 	want.ID = txn.ID
 	if *txn != want {
 		return badRow{where, fmt.Sprintf("the facts make it %+v, the row says %+v", want, *txn)}
-	}
-	commissions, err := s.commissions.of(txn.ID)
-	if err != nil {
-		return err
-	}
-	var have *Commission
-	if len(commissions) > 0 {
-		have = &commissions[0]
 	}
 	c := p.commission(txn.TxnID)
 	payouts, err := s.payouts.of(txn.ID)

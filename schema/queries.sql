@@ -324,7 +324,10 @@ SELECT count(*)
 -- The binding in force is the newest. Its click comes with it, zeros when there is none.
 SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
-       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
+       CASE
+       WHEN o.promo_code = '' THEN 0
+       ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
+       END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
        coalesce((SELECT i.first <= c.seq FROM imports i
@@ -938,8 +941,11 @@ SELECT alias, kind, value
 -- What belongs to the payments, each table in the order of these: the first column is the payment's id.
 
 -- name: all-transactions
+-- With what is said of their commissions: where there is none, nothing may be.
 SELECT id, id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
-       confirmation, conflict, customer, partner, basis, value, why, abuse
+       confirmation, conflict, customer, partner, basis, value, why, abuse,
+       commission IS NOT NULL OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> '' OR payout,
+       coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
   FROM transactions
  ORDER BY id;
 
@@ -963,7 +969,10 @@ SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why
 -- The bindings of every order that a message names, with their clicks.
 SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
-       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
+       CASE
+       WHEN o.promo_code = '' THEN 0
+       ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
+       END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
        coalesce((SELECT i.first <= c.seq FROM imports i
@@ -975,7 +984,10 @@ SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.a
  UNION ALL
 SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
        coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
-       (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> ''),
+       CASE
+       WHEN o.promo_code = '' THEN 0
+       ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
+       END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
        coalesce((SELECT i.first <= c.seq FROM imports i
@@ -993,46 +1005,46 @@ SELECT t.id, a.seq, a.at, a.asked, a.result, a.txn_id, a.order_id, a.amount, a.p
        a.pos, a.code, a.text, a.definite
   FROM transactions t
  CROSS JOIN answers a ON a.about = t.txn_id
+ WHERE EXISTS (SELECT 1 FROM answers)
  ORDER BY t.id, a.seq;
 
 -- name: all-decisions
 SELECT t.id, d.seq, d.at, d.agree, d.amount, d.reason
-  FROM transactions t
- CROSS JOIN decisions d ON d.txn_id = t.txn_id
+  FROM decisions d
+ CROSS JOIN transactions t ON t.gateway = 'paytm'
+                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                          AND t.txn_id = d.txn_id
  ORDER BY t.id, d.seq;
 
 -- name: all-dues
 SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.program
   FROM transactions t
  CROSS JOIN dues d ON d.txn_id = t.txn_id
+ WHERE EXISTS (SELECT 1 FROM dues)
  ORDER BY t.id;
 
 -- name: all-repricings
 SELECT t.id, r.program
-  FROM transactions t
- CROSS JOIN repricings r ON r.txn_id = t.txn_id
+  FROM repricings r
+ CROSS JOIN transactions t ON t.gateway = 'paytm'
+                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                          AND t.txn_id = r.txn_id
  ORDER BY t.id, r.seq;
 
 -- name: all-reviews
 SELECT t.id, r.seq, r.at, r.partner, r.accept, r.reason
-  FROM transactions t
- CROSS JOIN reviews r ON r.txn_id = t.txn_id
+  FROM reviews r
+ CROSS JOIN transactions t ON t.gateway = 'paytm'
+                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                          AND t.txn_id = r.txn_id
  ORDER BY t.id, r.seq;
 
 -- name: all-payers
 SELECT t.id, m.mark
   FROM transactions t
  CROSS JOIN marks m ON m.txn_id = t.txn_id AND m.txn_id <> ''
+ WHERE EXISTS (SELECT 1 FROM marks WHERE txn_id <> '')
  ORDER BY t.id, m.seq;
-
--- name: all-commissions
--- Where there is none, nothing may be said of it either.
-SELECT id, txn_id, partner, coalesce(commission, -1), reversed, void, currency, basis, rate_bps, flat,
-       program, paid_at, due_at, blocks, payout
-  FROM transactions
- WHERE commission IS NOT NULL
-    OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> '' OR payout
- ORDER BY id;
 
 -- name: all-candidates
 SELECT txn, rank, basis, value, partner, verdict, counts
@@ -1113,24 +1125,15 @@ SELECT paid_at, txn_id
  LIMIT ?;
 
 -- name: stray-notifications
+-- Of the messages that begin a transaction, stray-openings knows.
 SELECT count(*)
   FROM notifications n
- WHERE kind = 'payment'
+ WHERE opens = 0
+   AND kind = 'payment'
    AND unusable = ''
    AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.gateway = n.gateway
                       AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
                       AND t.txn_id = n.txn_id);
-
--- name: stray-transactions
-SELECT count(*)
-  FROM transactions t
- WHERE NOT EXISTS (SELECT 1
-                     FROM subjects m
-                     JOIN notifications n ON n.seq = m.seq
-                    WHERE m.subject = t.txn_id
-                      AND n.subject = t.txn_id
-                      AND n.kind = 'payment'
-                      AND n.unusable = '');
 
 -- name: stray-entries
 -- Those of payouts have none: the walk along the chain looks at them.
