@@ -443,7 +443,7 @@ func TestHostileCorpus(t *testing.T) {
 			t.Cleanup(func() { oneRecordALine(t, s.log.String()) }) // after hissa serve has ended
 			s = openShop(t, "https://localhost")
 			g := &siege{aShop: s, door: row.open(t, s), answers: map[string]map[int]int{}, stop: make(chan struct{})}
-			luck := rand.New(rand.NewPCG(2026, 11))
+			luck := luckOf(2026)
 			g.hurl(luck, 300) // so that what grows once has grown
 			before := g.memory()
 			g.wg.Go(g.genuine)

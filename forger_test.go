@@ -52,7 +52,7 @@ type forger struct {
 
 func newForger(p *paytmtest.Paytm, victims []*paytmtest.Payment, seed uint64) *forger {
 	return &forger{
-		luck: rand.New(rand.NewPCG(seed, 77)), paytm: p, victims: victims,
+		luck: luckOf(seed), paytm: p, victims: victims,
 		stranger: paytmtest.New(paytmtest.Config{MID: p.MID(), MerchantKey: "another_key_0000"}),
 	}
 }

@@ -138,7 +138,7 @@ func TestAMonthPaidByCrashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	owed := monthOfSales(t, c)
-	p := &payer{child: c, luck: rand.New(rand.NewPCG(6, 6)), money: map[int64]int{}, refused: map[int64]bool{},
+	p := &payer{child: c, luck: luckOf(6), money: map[int64]int{}, refused: map[int64]bool{},
 		uploaded: map[string]bool{}, scanned: map[int64]bool{}}
 	rounds := cycles(60, 150, 3000)
 	for round := 0; ; round++ {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -243,13 +244,33 @@ func (b *books) account(name string) int64 {
 	return balance
 }
 
-// cycles is how often a test repeats: in short mode, usually, and in the long lane (HISSA_LONG=1).
+// cycles is how often a test repeats: in short mode, usually, and in the long lane or a piece of it.
 func cycles(short, usual, long int) int {
+	_, pieces := longLane()
 	switch {
-	case os.Getenv("HISSA_LONG") != "":
-		return long
+	case pieces > 0:
+		return (long + pieces - 1) / pieces
 	case testing.Short():
 		return short
 	}
 	return usual
+}
+
+// longLane reads HISSA_LONG: 1 is the whole long lane, 3/20 the third of twenty pieces of it, which make up
+// other random things each. Without it there are no pieces.
+func longLane() (piece, pieces int) {
+	text := os.Getenv("HISSA_LONG")
+	if n, _ := fmt.Sscanf(text, "%d/%d", &piece, &pieces); n == 2 && 1 <= piece && piece <= pieces {
+		return piece, pieces
+	}
+	if text == "" {
+		return 0, 0
+	}
+	return 1, 1
+}
+
+// luckOf is chance that comes the same again, but another in every piece of the long lane.
+func luckOf(seed uint64) *rand.Rand {
+	piece, _ := longLane()
+	return rand.New(rand.NewPCG(seed, uint64(piece)))
 }

@@ -436,7 +436,7 @@ func TestVerifyNoticesEveryBit(t *testing.T) {
 	t.Parallel()
 	flips := cycles(200, 1000, 20_000)
 	e := take(aYear(t))
-	luck := rand.New(rand.NewPCG(3, 4))
+	luck := luckOf(3)
 	var columns []column
 	for _, c := range chained {
 		columns = append(columns, e.columns(c.name)...)

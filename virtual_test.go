@@ -45,16 +45,13 @@ const (
 )
 
 func TestVirtualShop(t *testing.T) {
-	seeds := 3
-	switch {
-	case testing.Short():
-		seeds = 1
-	case os.Getenv("HISSA_LONG") == "1":
-		seeds = 10_000
-	case os.Getenv("HISSA_REQUIRE_TOOLS") == "1":
+	seeds := cycles(1, 3, 10_000)
+	piece, pieces := longLane()
+	if pieces == 0 && os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
 		seeds = 50
 	}
-	for seed := range uint64(seeds) {
+	first := seeds * max(0, piece-1)
+	for seed := uint64(first); seed < uint64(first+seeds); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			v := openVirtualShop(t, seed)

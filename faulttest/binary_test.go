@@ -262,15 +262,28 @@ func (e edit) apply(from, to string) error {
 	return os.WriteFile(to, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o600)
 }
 
-// cycles is how often a test repeats: in CI, and in the long lane (HISSA_LONG=1).
+// cycles is how often a test repeats: in CI, and in the long lane or a piece of it.
 func cycles(ci, long int) int {
-	if os.Getenv("HISSA_LONG") != "" {
-		return long
+	if _, pieces := longLane(); pieces > 0 {
+		return (long + pieces - 1) / pieces
 	}
 	if testing.Short() && ci > 0 {
 		return max(1, ci/10)
 	}
 	return ci
+}
+
+// longLane reads HISSA_LONG: 1 is the whole long lane, 3/20 the third of twenty pieces of it, which make up
+// other random things each. Without it there are no pieces.
+func longLane() (piece, pieces int) {
+	text := os.Getenv("HISSA_LONG")
+	if n, _ := fmt.Sscanf(text, "%d/%d", &piece, &pieces); n == 2 && 1 <= piece && piece <= pieces {
+		return piece, pieces
+	}
+	if text == "" {
+		return 0, 0
+	}
+	return 1, 1
 }
 
 // needs skips a test where a tool is missing, or fails it with HISSA_REQUIRE_TOOLS=1.

@@ -101,9 +101,10 @@ func TestFlippedBits(t *testing.T) {
 	}
 	var f flips
 	var wg sync.WaitGroup
+	piece, _ := longLane()
 	for worker := range 2 {
 		wg.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(worker), 1))
+			r := rand.New(rand.NewPCG(uint64(worker), uint64(piece)))
 			dir := memoryDir(t)
 			ask := s.elsewhere(dir)
 			for range cycles(1000, 100000) / 2 {
