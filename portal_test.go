@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -290,6 +291,62 @@ func TestSomebodyJoins(t *testing.T) {
 		closed.want(closed.get("/join"), 404, "")
 		closed.want(closed.post("/join", form), 404, "")
 	}
+}
+
+// A partner who is shut out is out at once and by every door, until invited anew; what they earn goes on.
+func TestAPartnerIsShutOut(t *testing.T) {
+	p := newPostOffice(t)
+	s := serveShop(t, p.config, func(c *Config) { c.Paytm.Confirm = false })
+	asha, owner := s.portal("ASHA"), s.person("o@shop.example", "owner")
+	asha.asks("asha@example.in")
+	mailed := s.mailedPath(p)
+	token, err := s.InvitePartner(s.ctx(), "ASHA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asha.asks("asha@example.in") // an invitation ended the one before
+	mailed2 := s.mailedPath(p)
+
+	again := url.Values{"again_password": {aPassword}}
+	const page = "/admin/partners/ASHA"
+	owner.want(owner.get(page), 200, page+"/shut-out")
+	if finance := s.person("f@shop.example", "finance"); strings.Contains(finance.get(page).body, "/shut-out") {
+		t.Error("the page offers it to who may not")
+	}
+	owner.want(owner.post(page+"/shut-out", nil), 200, "Your password, once more")
+	asha.want(asha.get("/partner/"), 200, "")
+	owner.want(owner.post(page+"/shut-out", again), 303, page)
+	owner.want(owner.get(page), 200, "Shut out of the portal.")
+	if shown := owner.get(page).body; strings.Contains(shown, "/shut-out") || !strings.Contains(shown, "was shut out of the portal") {
+		t.Error("the page does not show that they are out")
+	}
+	owner.want(owner.post(page+"/shut-out", again), 303, page)
+	owner.want(owner.get(page), 200, "has no way into the portal")
+
+	asha.want(asha.get("/partner/"), 303, "/partner/sign-in")
+	b := s.browser()
+	welcome := "/partner/welcome/" + token
+	chosen := url.Values{"password": {aPassword + "!"}, "again": {aPassword + "!"}}
+	b.want(b.post("/partner/sign-in", signInAs("asha@example.in")), 422, "not right")
+	b.want(b.post(welcome, chosen), 410, "")
+	for _, path := range []string{mailed, mailed2} {
+		b.want(b.post(path, nil), 410, "")
+	}
+	if _, _, err := s.LinkToMail(s.ctx(), "asha@example.in"); !errors.Is(err, errNotFound) {
+		t.Errorf("a link is mailed to who is shut out (%v)", err)
+	}
+	pay := s.paytm.Pay("1", 100000, paytmtest.Reference("ASHA10"))
+	s.hears(s.paytm.PaymentForm(pay))
+	if earned := s.balance("ASHA"); earned != 10000 {
+		t.Errorf("they earn %d, want 10000 as before", earned)
+	}
+
+	if token, err = s.InvitePartner(s.ctx(), "ASHA"); err != nil {
+		t.Fatal(err)
+	}
+	b.want(b.post("/partner/sign-in", signInAs("asha@example.in")), 422, "not right") // the old password is gone
+	b.want(b.post("/partner/welcome/"+token, chosen), 303, "/partner/")
+	b.want(b.get("/partner/"), 200, "₹1,000")
 }
 
 // A partner hears of their own sales as they happen, also of those that came while the stream was broken, and

@@ -167,7 +167,7 @@ func settingsSamples() []Sample {
 		{Name: "keys/made", Page: Keys{Rows: keys[:1], Name: "checkout",
 			New: "hk_5mK2hT7QfXoB0w3vZr8n1Yd4"}}, {Name: "keys/none", Page: Keys{}},
 		{Name: "people/some", Page: People{Rows: people}},
-		{Name: "people/link", Page: People{Rows: people[:2],
+		{Name: "people/link", Page: People{Rows: people[:2], Mail: true,
 			Link: "https://go.chai.example/admin/welcome/5mK2hT7QfXo", For: "Ravi", Until: ago(-48 * hour),
 			Form: Form{Values: map[string]string{"role": "finance"},
 				Errors: map[string]string{"email": "email"}}}},
