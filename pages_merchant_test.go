@@ -384,7 +384,7 @@ func TestPagesOfPartnersHoldEachOnce(t *testing.T) {
 	want := []string{"ASHA", "RAVI"}
 	for i := range 2*partnersShown + 3 {
 		code := fmt.Sprintf("P%03d", i)
-		if _, err := s.AddPartner(s.ctx(), PartnerChange{Code: code}); err != nil {
+		if _, err := s.AddPartner(s.ctx(), PartnerChange{Code: code, Promos: []string{code + "10"}}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, code)
@@ -482,8 +482,8 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 		t.Errorf("nothing picked: %s", said)
 	}
 	d.does("/admin/statements/approve", "id", "1")
-	if said := d.does("/admin/statements/approve", "id", "1"); !strings.Contains(said, "approved") {
-		t.Errorf("approved twice: %s", said)
+	if a := d.posts("/admin/statements/approve", "id", "1"); a.status != 422 || !strings.Contains(a.body, "is approved") {
+		t.Errorf("approved twice: %d %s", a.status, plainText(a.body))
 	}
 	d.wants("the payouts", d.page("/admin/payouts"), "Asha Verma", "approved")
 	if said := d.does("/admin/payouts/file"); said != "notice file_made" {
@@ -535,6 +535,138 @@ func TestMoneyLeavesByThePages(t *testing.T) {
 	d.wants("all payouts", d.page("/admin/payouts?show=all"), "the app refused")
 	if a := d.ask("GET", "/admin/tds?year=2026&quarter=3&format=csv", "", nil); a.status != 200 || !strings.HasPrefix(a.body, "statement,partner") {
 		t.Errorf("the tax file: %d %s", a.status, a.body)
+	}
+}
+
+// earns lets partners, who are made where they are new, bring a sale each whose commission is due.
+func (s *liveShop) earns(codes ...string) {
+	s.Helper()
+	terms, err := s.Terms(s.ctx())
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, code := range codes {
+		if _, known := terms.partner(code); !known {
+			if _, err := s.AddPartner(s.ctx(), PartnerChange{Code: code, Promos: []string{code + "10"}}); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.hears(s.paytm.PaymentForm(s.paytm.Pay("of-"+code, 100000, paytmtest.Reference(code+"10"))))
+	}
+}
+
+// dueAtOnce is a program whose commissions are due as soon as they are earned.
+func dueAtOnce(c *Config) { c.Paytm.Confirm, c.Commission.Hold = false, 0 }
+
+// Of those picked each that can be is approved, and the page says why the others are not.
+func TestSomeOfThosePickedAreApproved(t *testing.T) {
+	s := serveShop(t, dueAtOnce)
+	d := s.atDesk("finance")
+	s.earns("ASHA", "RAVI", "MEERA")
+	d.does("/admin/statements/draft")
+	ids := map[string]string{}
+	if err := s.read(s.ctx(), func(r rows) error {
+		list, err := r.statements(Span{})
+		for _, st := range list {
+			ids[st.Partner] = fmt.Sprint(st.ID)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.does("/admin/statements/"+ids["RAVI"], "step", "declined", "reason", "not yet")
+	a := d.posts("/admin/statements/approve", "id", ids["ASHA"], "id", ids["RAVI"], "id", ids["MEERA"], "id", "99")
+	if a.status != 200 {
+		t.Errorf("two of four: %d", a.status)
+	}
+	d.wants("the page", a.body, "2 statements were not approved", "Statement "+ids["RAVI"]+" · RAVI : statement",
+		"is declined and", "Statement 99", "2 were approved", ids["ASHA"]+" , "+ids["MEERA"])
+	if !strings.Contains(a.body, `data-live="/admin/statements?block=rows"`) {
+		t.Error("the list on the page does not follow what happens")
+	}
+	for code, want := range map[string]string{"ASHA": "approved", "RAVI": "declined", "MEERA": "approved"} {
+		id, _ := strconv.ParseInt(ids[code], 10, 64)
+		if told, err := s.Tell(s.ctx(), id, TaxRules{}); err != nil || told.State() != want {
+			t.Errorf("%s: %v %v, want %s", code, told, err, want)
+		}
+	}
+	if a := d.posts("/admin/statements/approve", "id", "99"); a.status != 404 {
+		t.Errorf("one that is none: %d", a.status)
+	}
+}
+
+// However many statements are drafted and payouts ready, the pages count them all.
+func TestManyPayoutsAreCounted(t *testing.T) {
+	s := serveShop(t, dueAtOnce)
+	d := s.atDesk("viewer")
+	var codes []string
+	for i := range statementsReach + 10 {
+		codes = append(codes, fmt.Sprintf("P%03d", i))
+	}
+	s.earns(codes...)
+	drafted, err := s.DraftStatements(s.ctx(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wants("the overview", d.page("/admin/"), fmt.Sprint(len(codes), " statements to approve"))
+	judge := func(st *Statement, step string, rules TaxRules) {
+		t.Helper()
+		if _, err := s.JudgeStatement(s.ctx(), st.ID, step, "as agreed", rules); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taxed := TaxRules{Rates: []TaxRate{{Section: "393(1)", BPS: 200}}}
+	name, account, ifsc := "A partner", "12345678901", "HDFC0001234"
+	for i, drafted := range drafted {
+		st := drafted.Statement
+		if i%5 > 0 { // the others are paid by UPI
+			if _, err := s.SetPartner(s.ctx(), PartnerChange{Code: st.Partner, Name: &name, Account: &account, IFSC: &ifsc}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch i % 7 {
+		case 0:
+			judge(st, "approved", taxed)
+		case 1:
+			judge(st, "approved", taxed)
+			judge(st, "held", taxed)
+			if i%2 == 0 { // now without the tax
+				judge(st, "approved", TaxRules{})
+			}
+		case 2:
+			if i == 2 {
+				judge(st, "declined", taxed)
+			}
+		default:
+			judge(st, "approved", TaxRules{})
+		}
+	}
+	s.inOrder()
+	var drafts, ready, left, total int64
+	if err := s.read(s.ctx(), func(r rows) error {
+		list, err := r.statements(Span{})
+		for _, st := range list {
+			to, err := r.contact(st.Partner)
+			switch {
+			case err != nil:
+				return err
+			case st.State() == "draft":
+				drafts++
+			case st.State() == "approved" && noFileFor(st, to) == "":
+				ready, total = ready+1, total+st.Amount()
+			case st.State() == "approved":
+				left++
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.wants("the overview", d.page("/admin/"), fmt.Sprint(drafts, " statements to approve"))
+	payouts := s.atDesk("finance").page("/admin/payouts")
+	d.wants("the payouts", payouts, fmt.Sprintf("%d payouts are ready, %s", ready, strings.TrimSuffix(rupees(total), ".00")))
+	if n := int64(strings.Count(payouts, "no bank account")); n != left {
+		t.Errorf("%d are left out of a file, want %d", n, left)
 	}
 }
 

@@ -72,6 +72,10 @@ func statementsSamples() []Sample {
 			Minimum: 50000}},
 		{Name: "statements/all", Page: Statements{Show: "all", Rows: galleryStatements(50),
 			Paging: Paging{Before: "190", Older: "67"}, Partner: "ASHA"}},
+		{Name: "statements/partly", Page: Statements{Show: "open", Rows: galleryStatements(3),
+			Approved: []int64{116, 115}, Refused: []LeftOut{
+				{114, "RAVI", "statement 114 must not be paid any more: ₹12.00 of it was taken back. " +
+					"hissa statement draft -partner RAVI makes a new one"}, {113, nasty(6), nasty(0)}}}},
 		{Name: "statements/nothing", Page: Statements{Show: "open", Nothing: true, Due: 482000}},
 		{Name: "statements/done", Page: Statements{Show: "open"}}, {Name: "statements/none",
 			Page: Statements{Show: "all", Partner: nasty(0)}},
