@@ -116,7 +116,7 @@ func newPlaceKey() *bodyKey {
 	rand.Read(secret)
 	k, err := bodyKeyOf(secret)
 	if err != nil {
-		panic(err) // of a key that long there is none
+		panic(err) // the length is right
 	}
 	return k
 }
