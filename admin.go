@@ -6,23 +6,26 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"hissa/web"
 )
 
 var adminCommand = command{
 	name: "admin", config: true, reading: true, usage: "add EMAIL|list|set EMAIL|disable EMAIL|enable EMAIL|reset EMAIL",
 	short: "who signs in to the pages",
 	long: `
-admin add EMAIL [-role owner|finance|viewer] [-name "Meera"]
+admin add EMAIL [-role owner|finance|viewer] [-name "Meera"] [-mail]
 admin list
 admin set EMAIL -role owner|finance|viewer
 admin disable EMAIL
 admin enable EMAIL
-admin reset EMAIL
+admin reset EMAIL [-mail]
 
 add prints a link, alone on stdout, for the person to open. It is good once, for seven days; with it
 they choose a password, and from then on they sign in at public_url/admin/ with that and their
 address. reset prints such a link for somebody who forgot the password or lost the phone that shows
-codes; the old password works until the link is used.
+codes; the old password works until the link is used. With -mail the link is mailed to them instead,
+through the server that [mail] names.
 
 An owner may do everything; finance looks at everything, approves, pays and reviews; a viewer looks.
 add makes an owner unless -role says otherwise. Whoever is disabled is signed out at once.
@@ -60,7 +63,7 @@ func (c *call) oneEmail() (string, error) {
 }
 
 func adminAdd(c *call) error {
-	role := roleFlag(c, "owner")
+	role, mailed := roleFlag(c, "owner"), mailFlag(c)
 	name := c.flags.String("name", "", "")
 	email, err := c.oneEmail()
 	if err != nil {
@@ -69,13 +72,9 @@ func adminAdd(c *call) error {
 	if err := checkRole(*role); err != nil {
 		return err
 	}
-	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
+	return c.links(*mailed, func(ctx context.Context, store *Store) (string, error) {
 		token, err := store.AddUser(ctx, email, strings.TrimSpace(*name), *role)
-		if err != nil {
-			return asNo(err, "")
-		}
-		c.sayLink(config.URLFor("admin", "welcome", token))
-		return nil
+		return token, asNo(err, "")
 	})
 }
 
@@ -95,21 +94,18 @@ func (s *Store) user(ctx context.Context, email string) (*User, error) {
 }
 
 func adminReset(c *call) error {
+	mailed := mailFlag(c)
 	email, err := c.oneEmail()
 	if err != nil {
 		return err
 	}
-	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
+	return c.links(*mailed, func(ctx context.Context, store *Store) (string, error) {
 		u, err := store.user(ctx, email)
 		if err != nil {
-			return err
+			return "", err
 		}
 		token, err := store.InviteAgain(ctx, u.ID)
-		if err != nil {
-			return asNo(err, "")
-		}
-		c.sayLink(config.URLFor("admin", "welcome", token))
-		return nil
+		return token, asNo(err, "")
 	})
 }
 
@@ -192,16 +188,61 @@ func adminList(c *call) error {
 	})
 }
 
+// mailFlag is for the commands that make a link.
+func mailFlag(c *call) *bool { return c.flags.Bool("mail", false, "") }
+
+// links runs a command that makes a link, and then hands that over: it is mailed, or alone on stdout. One that
+// could not be mailed is there too.
+func (c *call) links(mailed bool, makes func(context.Context, *Store) (token string, err error)) error {
+	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
+		if mailed && config.mailer() == nil {
+			return noError{"-mail needs a mail server: set smtp and from under [mail]"}
+		}
+		token, err := makes(ctx, store)
+		if err != nil {
+			return err
+		}
+		u, err := store.UserOfLink(ctx, token, false)
+		if err != nil {
+			return err
+		}
+		letter := config.invitation(u, token)
+		if !mailed {
+			c.sayLink(letter.Link)
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, mailTakes)
+		defer cancel()
+		if err := config.mailer().write(ctx, store.now(), u.Email, web.Languages[0], letter); err != nil {
+			c.sayLink(letter.Link)
+			return fmt.Errorf("it could not be mailed, so send it yourself: %w: hissa check says more", err)
+		}
+		fmt.Fprintf(c.stderr, "hissa: the link is on its way to %s; it is good once, for seven days\n", u.Email)
+		return nil
+	})
+}
+
 func partnerInvite(c *call) error {
+	mailed, revoke := mailFlag(c), c.flags.Bool("revoke", false, "")
 	if err := c.exactly(1); err != nil {
 		return err
 	}
-	return c.with(true, func(ctx context.Context, config *Config, store *Store) error {
-		token, err := store.InvitePartner(ctx, c.args[0])
-		if err != nil {
-			return asNo(err, fmt.Sprintf("there is no partner %s: hissa partner list shows them", c.args[0]))
-		}
-		c.sayLink(config.URLFor("partner", "welcome", token))
-		return nil
+	code := c.args[0]
+	unknown := fmt.Sprintf("there is no partner %s: hissa partner list shows them", code)
+	switch {
+	case *revoke && *mailed:
+		return usageError{"-revoke takes a way in back, so there is nothing to -mail"}
+	case *revoke:
+		return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {
+			if err := store.ShutPartnerOut(ctx, code); err != nil {
+				return asNo(err, unknown)
+			}
+			fmt.Fprintf(c.stderr, "hissa: %s is shut out of the portal: hissa partner invite %s lets them in again\n", code, code)
+			return nil
+		})
+	}
+	return c.links(*mailed, func(ctx context.Context, store *Store) (string, error) {
+		token, err := store.InvitePartner(ctx, code)
+		return token, asNo(err, unknown)
 	})
 }

@@ -28,6 +28,7 @@ const (
 	forwardLate   = 15 * time.Minute
 	refusedMany   = 5 // messages refused for their signature, and none genuine,
 	refusedWithin = 10 * time.Minute
+	unmailedMany  = 2         // mails in a row
 	diskLeast     = 200 << 20 // free bytes beside the database, always
 	diskShare     = 10        // one part in so many has to be free too, unless that much is:
 	diskPlenty    = 5 << 30
@@ -96,7 +97,7 @@ func (a *alarms) all() []alarm {
 	return []alarm{
 		{"replica", a.replicaBehind}, {"drill", a.drillFailed}, {"disk", a.diskFull},
 		{"paytm", a.noAnswers}, {"signature", a.allRefused}, {"forward", a.notTaken},
-		{"missing", a.neverCame},
+		{"missing", a.neverCame}, {"mail", a.notMailed},
 	}
 }
 
@@ -308,4 +309,14 @@ func (a *alarms) neverCame(ctx context.Context) string {
 	}
 	return "by Paytm's list, " + last.told() + ": messages get lost on their way here; " +
 		"what was missing is booked"
+}
+
+// notMailed notices that no mail goes out, so that partners who ask for a link wait in vain. A server that
+// refuses one address is in order.
+func (a *alarms) notMailed(context.Context) string {
+	n := a.counts.mailless.Load()
+	if n < unmailedMany {
+		return ""
+	}
+	return "the last mails could not be sent: hissa check says why"
 }

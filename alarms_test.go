@@ -196,6 +196,25 @@ func TestDiskAlarm(t *testing.T) {
 	}
 }
 
+// That no mail goes out is an alarm; that one address is refused is none. The next mail ends it.
+func TestMailAlarm(t *testing.T) {
+	p := newPager(t)
+	for range 5 {
+		p.counts.mailing(mailFault{toReceiver, "the server answers 550"})
+	}
+	p.counts.mailing(mailFault{"greeting", "no answer in time"})
+	p.looks(0)
+	p.counts.mailing(nil)
+	p.counts.mailing(mailFault{"greeting", "no answer in time"})
+	p.looks(0)
+	p.counts.mailing(mailFault{"greeting", "no answer in time"})
+	p.looks(0, `mail: .* hissa check`)
+	p.counts.mailing(mailFault{toReceiver, "the server answers 550"})
+	p.looks(0)
+	p.counts.mailing(nil)
+	p.looks(time.Minute, `mail: over, after 1 minute$`)
+}
+
 // Every alarm has its chapter, and there is none for what is no alarm.
 func TestEveryAlarmHasItsChapter(t *testing.T) {
 	text, err := os.ReadFile("docs/incidents.md")

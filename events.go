@@ -3,10 +3,14 @@ package main
 // Live pages: a stream of events that says which blocks of a page have changed, so that the browser fetches
 // these alone. A COMMIT wakes whoever listens; what has changed since they last heard is then read from the
 // ends of the tables. So nothing is kept for them, one who is slow misses nothing, and what another process
-// books is seen too.
+// books is seen too. Every event has its place of the chain as its id. Who comes back with the last one hears
+// what they missed; where that can't be told, that everything may be new.
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -97,8 +101,50 @@ func (h *hub) run(ctx context.Context, committed <-chan struct{}) {
 // News is what was booked since a place of the chain.
 type News struct {
 	Seq      int64    `json:"-"`
-	Changed  []string `json:"changed"`  // payments, needs, statements, partners, clicks
+	Changed  []string `json:"changed"`  // some of newsTopics
 	Payments int      `json:"payments"` // new ones, newsMost at most
+}
+
+var newsTopics = []string{"payments", "needs", "statements", "partners", "clicks"}
+
+// placeKey seals the places in the ids of partners' streams: their growth would tell how much is booked for
+// everybody. It dies with the process.
+var placeKey = newPlaceKey()
+
+func newPlaceKey() *bodyKey {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	k, err := bodyKeyOf(secret)
+	if err != nil {
+		panic(err) // the length is right
+	}
+	return k
+}
+
+// placeID is a place of the chain as the id of an event.
+func placeID(seq int64, partner string) string {
+	if partner == "" {
+		return strconv.FormatInt(seq, 10)
+	}
+	plain := binary.BigEndian.AppendUint64(nil, uint64(seq))
+	return base64.RawURLEncoding.EncodeToString(placeKey.aead.Seal(nil, nil, plain, []byte(partner)))
+}
+
+// placeOfID is the place that an id names; false where it names none.
+func placeOfID(id, partner string) (seq int64, known bool) {
+	if partner == "" {
+		seq, err := strconv.ParseInt(id, 10, 64)
+		return seq, err == nil && seq >= 0
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil {
+		return 0, false
+	}
+	plain, err := placeKey.aead.Open(nil, nil, sealed, []byte(partner))
+	if err != nil || len(plain) != 8 {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(plain)), true
 }
 
 // News reads what was booked since a place of the chain; of one partner, or of all for "".
@@ -117,12 +163,9 @@ func (s *Store) News(ctx context.Context, since int64, partner string) (n News, 
 			&n.Seq, &n.Payments, &messages, &statements, &terms, &clicks); err != nil {
 			return err
 		}
-		for _, c := range []struct {
-			name string
-			is   bool
-		}{{"payments", messages}, {"needs", messages}, {"statements", statements}, {"partners", terms}, {"clicks", clicks}} {
-			if c.is {
-				n.Changed = append(n.Changed, c.name)
+		for i, is := range []bool{messages, messages, statements, terms, clicks} {
+			if is {
+				n.Changed = append(n.Changed, newsTopics[i])
 			}
 		}
 		return nil
@@ -144,11 +187,9 @@ func (s *server) stream(v *visit, partner string) error {
 		return problem{http.StatusServiceUnavailable, ""}
 	}
 	defer s.hub.leave(wake)
-	since, err := strconv.ParseInt(v.Header.Get("Last-Event-ID"), 10, 64)
-	if err != nil || since < 0 {
-		if err := s.store.readers.look(q("newest-fact"), nil, &since); err != nil {
-			return err
-		}
+	first, err := s.firstNews(v, partner)
+	if err != nil {
+		return err
 	}
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -161,10 +202,37 @@ func (s *server) stream(v *visit, partner string) error {
 		return control.SetWriteDeadline(time.Now().Add(slowest)) == nil &&
 			write(v.w, text) == nil && control.Flush() == nil
 	}
-	if !send("retry: 3000\n\n") {
+	if !send("retry: 3000\n" + first.event(partner)) {
 		return nil
 	}
-	return s.listen(v.Context(), wake, since, partner, send)
+	return s.listen(v.Context(), wake, first.Seq, partner, send)
+}
+
+// firstNews is the event that a stream begins with: of nothing, at the place where the browser left off. One
+// that brings an id which says nothing any more is told that everything may have changed. A browser that comes
+// again by itself sends the id as a header, and the page's script in the address.
+func (s *server) firstNews(v *visit, partner string) (n News, err error) {
+	n.Changed = []string{}
+	if err := s.store.readers.look(q("newest-fact"), nil, &n.Seq); err != nil {
+		return n, err
+	}
+	last := firstText(v.Header.Get("Last-Event-ID"), v.URL.Query().Get("since"))
+	if last == "" {
+		return n, nil
+	}
+	since, known := placeOfID(last, partner)
+	if !known || since > n.Seq || partner != "" && n.Seq-since > newsReach {
+		n.Changed = newsTopics
+		return n, nil
+	}
+	n.Seq = since
+	return n, nil
+}
+
+// event is news as the stream has it.
+func (n News) event(partner string) string {
+	text, _ := json.Marshal(n) // texts and a number, which can't fail
+	return fmt.Sprintf("id: %s\nevent: changed\ndata: %s\n\n", placeID(n.Seq, partner), text)
 }
 
 func write(w http.ResponseWriter, text string) error {
@@ -205,15 +273,7 @@ func (s *server) listen(
 		if len(news.Changed) == 0 {
 			continue
 		}
-		text, err := json.Marshal(news)
-		if err != nil {
-			return nil
-		}
-		place := fmt.Sprintf("id: %d\n", news.Seq)
-		if partner != "" {
-			place = "" // it would tell how much is booked for everybody
-		}
-		if !send(fmt.Sprintf("%sevent: changed\ndata: %s\n\n", place, text)) {
+		if !send(news.event(partner)) {
 			return nil
 		}
 		select {

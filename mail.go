@@ -1,7 +1,7 @@
 package main
 
 // E-mail, through the server that [mail] names. A partner asks for a link to sign in with; the shop's people
-// send invitations. What a stranger asks for is looked up and sent away from the request, so that neither
+// send invitations, to partners and to each other. What a stranger asks for is looked up and sent away from the request, so that neither
 // the answer nor the time it takes tells who is known, and a slow server slows nobody down.
 
 import (
@@ -80,6 +80,9 @@ func (m *mailer) plain() bool {
 type mailFault struct{ step, said string }
 
 func (f mailFault) Error() string { return f.step + ": " + f.said }
+
+// toReceiver is the step at which a server refuses one address, and takes others.
+const toReceiver = "the receiver"
 
 var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
@@ -201,7 +204,7 @@ func (m *mailer) talk(ctx context.Context, more func(*smtp.Client) error) error 
 
 func handOver(client *smtp.Client, to string, message []byte) error {
 	if err := client.Rcpt(to); err != nil {
-		return mailTrouble("the receiver", err)
+		return mailTrouble(toReceiver, err)
 	}
 	body, err := client.Data()
 	if err != nil {
@@ -247,21 +250,37 @@ func (m *mailer) try(ctx context.Context) error {
 	})
 }
 
-// post sends a letter and counts it. The log tells what failed, and not to whom.
-func (s *server) post(ctx context.Context, to, lang string, l web.Letter) error {
-	l.Shop = s.config.Links.Landing.Hostname()
-	subject, text, err := l.Write(lang)
-	if err == nil {
-		err = s.mailer.send(ctx, s.store.now(), to, subject, text)
+// letter is a mail with the link that the parts make.
+func (c *Config) letter(kind string, lasts time.Duration, parts ...string) web.Letter {
+	return web.Letter{Kind: kind, Shop: c.Links.Landing.Hostname(), Link: c.URLFor(parts...), Lasts: lasts}
+}
+
+// invitation is the letter with a link that was just made for somebody.
+func (c *Config) invitation(u *User, token string) web.Letter {
+	if u.Partner == "" {
+		return c.letter("person", linkLasts, "admin", "welcome", token)
 	}
+	return c.letter("invitation", linkLasts, "partner", "welcome", token)
+}
+
+// write sends a letter.
+func (m *mailer) write(ctx context.Context, now time.Time, to, lang string, l web.Letter) error {
+	subject, text, err := l.Write(lang)
 	if err != nil {
-		s.counts.unmailed.Add(1)
-		s.log.Error("a mail was not sent: hissa check says more", "letter", l.Kind, "server", s.mailer.server,
-			"cause", err.Error())
 		return err
 	}
-	s.counts.mailed.Add(1)
-	return nil
+	return m.send(ctx, now, to, subject, text)
+}
+
+// post sends a letter and counts it. The log tells what failed, and not to whom.
+func (s *server) post(ctx context.Context, to, lang string, l web.Letter) error {
+	err := s.mailer.write(ctx, s.store.now(), to, lang, l)
+	s.counts.mailing(err)
+	if err != nil {
+		s.log.Error("a mail was not sent: hissa check says more", "letter", l.Kind, "server", s.mailer.server,
+			"cause", err.Error())
+	}
+	return err
 }
 
 // handleAskLink has a link mailed to whoever signs in with an address. The answer is always the same.
@@ -285,7 +304,7 @@ func (s *server) handleAskLink(v *visit) error {
 		select {
 		case s.mailer.wishes <- wish{email, v.lang}:
 		default:
-			s.counts.unmailed.Add(1)
+			s.counts.mailing(errors.New("too many wait"))
 			s.log.Error("a link was not mailed: too many wait", "server", s.mailer.server)
 		}
 	}
@@ -318,12 +337,11 @@ func (s *server) mailLink(ctx context.Context, w wish) error {
 	if err != nil {
 		return err
 	}
-	_ = s.post(ctx, u.Email, w.lang, web.Letter{Kind: "link", Lasts: mailedLasts,
-		Link: s.config.URLFor("partner", "link", token)})
+	_ = s.post(ctx, u.Email, w.lang, s.config.letter("link", mailedLasts, "partner", "link", token))
 	return nil
 }
 
-// mailInvitation sends a link that was just made to the partner whom it invites.
+// mailInvitation sends a link that was just made to whom it invites.
 func (s *server) mailInvitation(v *visit, token string) error {
 	ctx, cancel := context.WithTimeout(v.Context(), mailTakesShort)
 	defer cancel()
@@ -331,8 +349,7 @@ func (s *server) mailInvitation(v *visit, token string) error {
 	if err != nil {
 		return err
 	}
-	return s.post(ctx, u.Email, v.lang, web.Letter{Kind: "invitation", Lasts: linkLasts,
-		Link: s.config.URLFor("partner", "welcome", token)})
+	return s.post(ctx, u.Email, v.lang, s.config.invitation(u, token))
 }
 
 // pageLink asks whoever opens a mailed link to press a button: what looks through mails opens links too, and

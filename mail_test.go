@@ -18,6 +18,7 @@ import (
 	"net/mail"
 	"net/textproto"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -395,6 +396,82 @@ func TestAnInvitationIsMailed(t *testing.T) {
 			t.Errorf("no %s in %s", want, got.body)
 		}
 	}
+}
+
+// The shop's own people are let in by mail too, where an owner says so, and by command.
+func TestPeopleAreInvitedByMail(t *testing.T) {
+	p := newPostOffice(t)
+	s := serveShop(t, p.config)
+	owner := s.person("o@shop.example", "owner")
+	takes := func(email string) {
+		t.Helper()
+		to, subject, text := p.letter()
+		if to != email || subject != "Your sign-in at shop.example" || !strings.Contains(text, "7 days") {
+			t.Errorf("%s, %s: %s", to, subject, text)
+		}
+		b := s.browser()
+		path := strings.TrimPrefix(linkInMail.FindString(text), s.url)
+		b.want(b.post(path, url.Values{"password": {aPassword}, "again": {aPassword}}), 303, "/admin/")
+	}
+	add := url.Values{"email": {"v@shop.example"}, "role": {"viewer"}, "mail": {"1"}}
+	asked := owner.want(owner.post("/admin/people", add), 200, "Your password, once more")
+	owner.want(asked, 200, `name="mail" value="1"`)
+	add.Set("again_password", aPassword)
+	owner.want(owner.post("/admin/people", add), 303, "/admin/people")
+	owner.want(owner.get("/admin/people"), 200, "was mailed")
+	takes("v@shop.example")
+	owner.want(owner.post("/admin/people/2", url.Values{"do": {"link"}, "mail": {"1"}}), 303, "/admin/people")
+	takes("v@shop.example")
+	owner.want(owner.post("/admin/people/2", url.Values{"do": {"link"}}), 200, "/admin/welcome/")
+
+	p.mu.Lock()
+	p.says["RCPT"] = "450 4.2.0 try later"
+	p.mu.Unlock()
+	shown := owner.post("/admin/people/2", url.Values{"do": {"link"}, "mail": {"1"}})
+	owner.want(shown, 200, "could not be mailed")
+	owner.want(shown, 200, "/admin/welcome/")
+}
+
+// By command a link is mailed with -mail; one that can't be is printed. -revoke takes it back.
+func TestCommandsMailLinks(t *testing.T) {
+	p := newPostOffice(t)
+	c := newChild(t)
+	c.must("partner", "set", "ASHA", "-email", "asha@example.in")
+	c.refused(exitNo, "[mail]", "partner", "invite", "ASHA", "-mail")
+	c.refused(exitNo, "no way into the portal", "partner", "invite", "ASHA", "-revoke")
+	text, err := os.ReadFile(c.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = fmt.Appendf(text, "[mail]\nsmtp = %q\nfrom = \"partners@shop.example\"\n", p.address)
+	if err := os.WriteFile(c.config(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		to, door string
+		command  []string
+	}{
+		{"asha@example.in", "/partner/", []string{"partner", "invite", "asha", "-mail"}},
+		{"meera@shop.example", "/admin/", []string{"admin", "add", "meera@shop.example", "-mail"}},
+		{"meera@shop.example", "/admin/", []string{"admin", "reset", "-mail", "meera@shop.example"}},
+	} {
+		if out := c.must(row.command...); !strings.Contains(out, "on its way to "+row.to) || strings.Contains(out, "welcome") {
+			t.Errorf("%s: %s", row.command, out)
+		}
+		if to, _, text := p.letter(); to != row.to || !strings.Contains(text, "http://127.0.0.1:8080"+row.door+"welcome/") {
+			t.Errorf("%s mails to %s: %s", row.command, to, text)
+		}
+	}
+	p.mu.Lock()
+	p.says["MAIL"] = "550 5.7.1 not you"
+	p.mu.Unlock()
+	c.refused(exitNo, "550 5.7.1", "partner", "invite", "ASHA", "-mail")
+	c.refused(exitNo, "/partner/welcome/", "partner", "invite", "ASHA", "-mail")
+	c.refused(exitUsage, "-revoke", "partner", "invite", "ASHA", "-mail", "-revoke")
+	if out := c.must("partner", "invite", "ASHA", "-revoke"); !strings.Contains(out, "is shut out") {
+		t.Errorf("revoked: %s", out)
+	}
+	c.refused(exitNo, "hissa partner list", "partner", "invite", "NOBODY", "-revoke")
 }
 
 // Without a mail server nothing offers mail. With one that is down, whoever asks hears what they always hear.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,6 +27,7 @@ type counters struct {
 	notTaken   atomic.Int64
 	mailed     atomic.Int64
 	unmailed   atomic.Int64
+	mailless   atomic.Int64    // mails in a row that the server did not take, whoever they were to
 	refusals   [6]atomic.Int64 // in the order of refusalStatuses
 }
 
@@ -36,6 +38,21 @@ var (
 	}
 	refusalStatuses = []int{400, 401, 413, 415, 422, 503}
 )
+
+// mailing counts a mail by what became of it.
+func (c *counters) mailing(err error) {
+	var fault mailFault
+	switch {
+	case err == nil:
+		c.mailed.Add(1)
+		c.mailless.Store(0)
+	case errors.As(err, &fault) && fault.step == toReceiver:
+		c.unmailed.Add(1)
+	default:
+		c.unmailed.Add(1)
+		c.mailless.Add(1)
+	}
+}
 
 func (c *counters) result(result string) {
 	for i, name := range resultNames {

@@ -33,6 +33,7 @@ func (s *server) showPeople(v *visit, status int, page web.People) error {
 	if err != nil {
 		return err
 	}
+	page.Mail = s.mailer != nil
 	for _, u := range list {
 		page.Rows = append(page.Rows, web.Person{
 			ID: u.ID, Name: firstText(u.Name, u.Email), Email: u.Email, Role: u.Role, State: u.State(),
@@ -42,8 +43,14 @@ func (s *server) showPeople(v *visit, status int, page web.People) error {
 	return v.render(status, page)
 }
 
-// showLink shows a link that was just made, once.
-func (s *server) showLink(v *visit, token, whose string) error {
+// handLink mails a link that was just made, or shows it, once. One that could not be mailed is shown too.
+func (s *server) handLink(v *visit, token, whose string) error {
+	if s.mailer != nil && v.PostFormValue("mail") != "" {
+		if s.mailInvitation(v, token) == nil {
+			return v.done("/admin/people", "mailed")
+		}
+		v.fault = "unmailed"
+	}
 	return s.showPeople(v, http.StatusOK, web.People{
 		Link: s.config.URLFor("admin", "welcome", token), For: whose, Until: s.store.now().Add(linkLasts),
 	})
@@ -78,7 +85,7 @@ func (s *server) handleAddPerson(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.showLink(v, token, email)
+	return s.handLink(v, token, email)
 }
 
 // asSentence is what a person is told about something that can't be done; false for trouble.
@@ -111,7 +118,7 @@ func (s *server) handlePerson(v *visit) error {
 	case "link":
 		token, err := s.store.InviteAgain(v.Context(), id)
 		if err == nil {
-			return s.showLink(v, token, u.Email)
+			return s.handLink(v, token, u.Email)
 		}
 		return s.personSaid(v, err)
 	case "role":

@@ -124,11 +124,9 @@ func (s *server) pageOverview(v *visit) error {
 			return err
 		}
 		page.Held, page.NextRelease, page.Due = owed.Held, owed.Next, owed.due()
-		drafts, _, err := r.statementsBack("", 0, pageRows, func(s *Statement) bool { return s.State() == "draft" })
-		if err != nil {
+		if err := r.one(q("page-drafts"), nil, &page.Drafts); err != nil {
 			return err
 		}
-		page.Drafts = len(drafts)
 		if page.Applications, err = r.countApplications(); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,9 +51,14 @@ func showOf(v *visit) string {
 }
 
 func (s *server) pageStatements(v *visit) error {
+	return s.showStatements(v, http.StatusOK, web.Statements{})
+}
+
+// showStatements lists statements around what a form just did.
+func (s *server) showStatements(v *visit, status int, page web.Statements) error {
 	query := v.URL.Query()
 	before, _ := strconv.ParseInt(query.Get("before"), 10, 64) // nonsense is the first page
-	page := web.Statements{Show: showOf(v), Partner: query.Get("partner"), Minimum: s.config.Payout.Minimum}
+	page.Show, page.Partner, page.Minimum = showOf(v), query.Get("partner"), s.config.Payout.Minimum
 	want := func(st *Statement) bool { return page.Show == "all" || st.isOpen() }
 	terms, err := s.store.Terms(v.Context())
 	if err != nil {
@@ -82,7 +88,7 @@ func (s *server) pageStatements(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.show(page)
+	return v.render(status, page)
 }
 
 // pagingByID is where a list stands that goes by numbers.
@@ -138,6 +144,8 @@ func (s *server) handleDraft(v *visit) error {
 	return v.done("/admin/statements", "nothing_new")
 }
 
+// handleApproveAll approves those that were picked. One that can't be is no reason to leave the next: the page
+// says of each what became of it.
 func (s *server) handleApproveAll(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
@@ -149,16 +157,36 @@ func (s *server) handleApproveAll(v *visit) error {
 	if len(ids) == 0 {
 		return v.failed("/admin/statements", "none_picked")
 	}
+	var page web.Statements
 	for _, id := range ids {
-		_, err := s.store.JudgeStatement(v.Context(), id, "approved", "", s.config.taxRules())
-		if said, is := asSentence(err); is {
-			return v.failed("/admin/statements", said)
+		st, err := s.store.JudgeStatement(v.Context(), id, "approved", "", s.config.taxRules())
+		if err == nil {
+			page.Approved = append(page.Approved, id)
+			continue
 		}
-		if err != nil {
+		said, is := asSentence(err)
+		if !is && len(page.Approved) == 0 {
 			return err
 		}
+		if !is { // what was approved before must not go unsaid
+			s.log.Error("a statement is not approved", "statement", id, "cause", err.Error())
+			said = "trouble"
+		}
+		left := web.LeftOut{ID: id, Why: said}
+		if st != nil {
+			left.Partner = st.Partner
+		}
+		page.Refused = append(page.Refused, left)
 	}
-	return v.done("/admin/payouts", "approved")
+	if len(page.Refused) == 0 {
+		return v.done("/admin/payouts", "approved")
+	}
+	status := http.StatusOK
+	if len(page.Approved) == 0 {
+		status = http.StatusUnprocessableEntity
+	}
+	v.URL = &url.URL{Path: "/admin/statements"} // what is shown is the list, and follows what happens to it
+	return s.showStatements(v, status, page)
 }
 
 func (s *server) pageStatement(v *visit) error {
@@ -315,7 +343,7 @@ func (s *server) pagePayouts(v *visit) error {
 			page.Rows = append(page.Rows, web.PayoutRow{ID: st.ID, Partner: st.Partner, Name: to.Name, Amount: st.Amount(),
 				State: st.State(), Since: st.last().At, Way: st.way(), UTR: st.utr(), Reason: st.last().Reason})
 		}
-		if err := s.readyPayouts(r, &page); err != nil {
+		if err := readyPayouts(r, &page); err != nil {
 			return err
 		}
 		page.Files, err = r.bankFiles()
@@ -329,21 +357,20 @@ func (s *server) pagePayouts(v *visit) error {
 
 // readyPayouts says what could go into a file for the bank. Whether something in them was taken back since is
 // looked at when the file is made.
-func (s *server) readyPayouts(r rows, page *web.Payouts) error {
-	ready, _, err := r.statementsBack("", 0, statementsReach, func(st *Statement) bool { return st.State() == "approved" })
-	for _, st := range ready {
-		to, err := r.contact(st.Partner)
-		if err != nil {
+func readyPayouts(r rows, page *web.Payouts) error {
+	return r.each(q("page-ready"), nil, func(scan func(...any) error) error {
+		var st Statement
+		var to Contact
+		var amount int64
+		err := scan(&st.ID, &st.Partner, &amount, &to.Name, &to.Account, &to.IFSC)
+		if why := noFileFor(&st, to); why != "" {
+			page.Left = append(page.Left, web.LeftOut{ID: st.ID, Partner: st.Partner, Why: why})
 			return err
 		}
-		if why := noFileFor(st, to); why != "" {
-			page.Left = append(page.Left, web.LeftOut{ID: st.ID, Partner: st.Partner, Why: why})
-			continue
-		}
 		page.Ready++
-		page.Total += st.Amount()
-	}
-	return err
+		page.Total += amount
+		return err
+	})
 }
 
 const filesShown = 10

@@ -28,6 +28,7 @@ var partnerRoutes = []route{
 	{pattern: "POST /admin/partners/{code}/edit", may: whoPays, handle: (*server).handleEditPartner},
 	{pattern: "POST /admin/partners/{code}/state", may: whoPays, handle: (*server).handlePartnerState},
 	{pattern: "POST /admin/partners/{code}/invite", may: whoPays, again: "people", handle: (*server).handleInvite},
+	{pattern: "POST /admin/partners/{code}/shut-out", may: owners, again: "people", handle: (*server).handleShutOut},
 	{pattern: "GET /admin/partners/{code}/qr.svg", may: shop, handle: (*server).partnerQR},
 	{pattern: "GET /admin/partners/{code}/qr.png", may: shop, handle: (*server).partnerQR},
 }
@@ -374,7 +375,7 @@ func (s *server) access(ctx context.Context, code string) (a web.Access, err err
 			a.At = u.Created
 		}
 		if a.State == "disabled" {
-			a.State, a.At = "none", time.Time{}
+			a.State, a.At = "shut", u.Disabled
 		}
 		return nil
 	})
@@ -406,6 +407,23 @@ func (s *server) handleInvite(v *visit) error {
 	now := s.store.now()
 	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: now,
 		Link: s.config.URLFor("partner", "welcome", token), Until: now.Add(linkLasts)}, web.Form{})
+}
+
+// handleShutOut takes a partner's way into the portal.
+func (s *server) handleShutOut(v *visit) error {
+	_, p, err := s.partnerOf(v)
+	if err != nil {
+		return err
+	}
+	here := "/admin/partners/" + pathSegment(p.Code)
+	err = s.store.ShutPartnerOut(v.Context(), p.Code)
+	if said, is := asSentence(err); is {
+		return v.failed(here, said)
+	}
+	if err != nil {
+		return err
+	}
+	return v.done(here, "shut_out")
 }
 
 func (s *server) handlePartnerState(v *visit) error {

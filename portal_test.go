@@ -1,8 +1,7 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"hissa/paytm/paytmtest"
 )
@@ -295,40 +293,103 @@ func TestSomebodyJoins(t *testing.T) {
 	}
 }
 
-// A partner hears of their own sales as they happen, and of nobody else's.
+// A partner who is shut out is out at once and by every door, until invited anew; what they earn goes on.
+func TestAPartnerIsShutOut(t *testing.T) {
+	p := newPostOffice(t)
+	s := serveShop(t, p.config, func(c *Config) { c.Paytm.Confirm = false })
+	asha, owner := s.portal("ASHA"), s.person("o@shop.example", "owner")
+	asha.asks("asha@example.in")
+	mailed := s.mailedPath(p)
+	token, err := s.InvitePartner(s.ctx(), "ASHA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asha.asks("asha@example.in") // an invitation ended the one before
+	mailed2 := s.mailedPath(p)
+
+	again := url.Values{"again_password": {aPassword}}
+	const page = "/admin/partners/ASHA"
+	owner.want(owner.get(page), 200, page+"/shut-out")
+	if finance := s.person("f@shop.example", "finance"); strings.Contains(finance.get(page).body, "/shut-out") {
+		t.Error("the page offers it to who may not")
+	}
+	owner.want(owner.post(page+"/shut-out", nil), 200, "Your password, once more")
+	asha.want(asha.get("/partner/"), 200, "")
+	owner.want(owner.post(page+"/shut-out", again), 303, page)
+	owner.want(owner.get(page), 200, "Shut out of the portal.")
+	if shown := owner.get(page).body; strings.Contains(shown, "/shut-out") || !strings.Contains(shown, "was shut out of the portal") {
+		t.Error("the page does not show that they are out")
+	}
+	owner.want(owner.post(page+"/shut-out", again), 303, page)
+	owner.want(owner.get(page), 200, "has no way into the portal")
+
+	asha.want(asha.get("/partner/"), 303, "/partner/sign-in")
+	b := s.browser()
+	welcome := "/partner/welcome/" + token
+	chosen := url.Values{"password": {aPassword + "!"}, "again": {aPassword + "!"}}
+	b.want(b.post("/partner/sign-in", signInAs("asha@example.in")), 422, "not right")
+	b.want(b.post(welcome, chosen), 410, "")
+	for _, path := range []string{mailed, mailed2} {
+		b.want(b.post(path, nil), 410, "")
+	}
+	if _, _, err := s.LinkToMail(s.ctx(), "asha@example.in"); !errors.Is(err, errNotFound) {
+		t.Errorf("a link is mailed to who is shut out (%v)", err)
+	}
+	pay := s.paytm.Pay("1", 100000, paytmtest.Reference("ASHA10"))
+	s.hears(s.paytm.PaymentForm(pay))
+	if earned := s.balance("ASHA"); earned != 10000 {
+		t.Errorf("they earn %d, want 10000 as before", earned)
+	}
+
+	if token, err = s.InvitePartner(s.ctx(), "ASHA"); err != nil {
+		t.Fatal(err)
+	}
+	b.want(b.post("/partner/sign-in", signInAs("asha@example.in")), 422, "not right") // the old password is gone
+	b.want(b.post("/partner/welcome/"+token, chosen), 303, "/partner/")
+	b.want(b.get("/partner/"), 200, "₹1,000")
+}
+
+// A partner hears of their own sales as they happen, also of those that came while the stream was broken, and
+// of nobody else's: not even whether there were any.
 func TestAPartnerHearsOfTheirSales(t *testing.T) {
 	s := serveShop(t, func(c *Config) { c.Paytm.Confirm = false })
-	asha := s.portal("ASHA")
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
-	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/partner/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := asha.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Body.Close()
-	for n, code := range []string{"RAVI10", "ASHA10"} {
-		pay := s.paytm.Pay(fmt.Sprint("9", n), 100000, paytmtest.TxnID("OF_"+code), paytmtest.Reference(code))
-		s.hears(s.paytm.PaymentForm(pay))
-	}
-	var heard strings.Builder
-	buf := make([]byte, 4096)
-	for !strings.Contains(heard.String(), "event: changed") {
-		n, err := stream.Body.Read(buf)
-		heard.Write(buf[:n])
-		if err != nil {
-			t.Fatalf("the stream ends: %v after %q", err, heard.String())
+	asha, ravi := s.portal("ASHA"), s.portal("RAVI")
+	sells := func(codes ...string) {
+		for _, code := range codes {
+			pay := s.paytm.Pay("order"+randomText(), 100000, paytmtest.Reference(code))
+			s.hears(s.paytm.PaymentForm(pay))
 		}
 	}
-	data := regexp.MustCompile(`data: (\{.*\})`).FindStringSubmatch(heard.String())
-	var news News
-	if strings.Contains(heard.String(), "id: ") {
-		t.Error("the stream tells how much is booked in the whole shop")
+	follows := func(b *browser, last string) *listener { return s.follows(b.client, "/partner/events", "", last) }
+	stream := follows(asha, "")
+	if n := stream.hears(); len(n.Changed) > 0 {
+		t.Errorf("it begins with %+v", n)
 	}
-	if data == nil || json.Unmarshal([]byte(data[1]), &news) != nil || news.Payments != 1 {
-		t.Errorf("heard %q, want of one payment", heard.String())
+	began := stream.id
+	sells("RAVI10", "ASHA10")
+	if n := stream.hears(); n.Payments != 1 {
+		t.Errorf("heard %+v, want of one payment", n)
+	}
+	if _, told := placeOfID(stream.id, ""); told || len(stream.id) != len(began) {
+		t.Errorf("the id %s tells how much is booked in the whole shop", stream.id)
+	}
+	here := follows(asha, stream.id)
+	if here.hears(); here.id == stream.id {
+		t.Error("whether somebody else sold is seen from whether the id is another")
+	}
+
+	stream.body.Close()
+	sells("RAVI10", "ASHA10", "ASHA10")
+	if back := follows(asha, began); len(back.hears().Changed) > 0 || back.hearsOf() != 3 {
+		t.Error("after coming back not all three sales were told of")
+	}
+	for whose, b := range map[string]*browser{"ASHA": asha, "RAVI": ravi} {
+		id := began
+		if whose == "ASHA" {
+			id = placeID(1<<40, whose) // as of books that were put back since
+		}
+		if n := follows(b, id).hears(); !slices.Equal(n.Changed, newsTopics) || n.Payments != 0 {
+			t.Errorf("%s, with an id that says nothing: %+v", whose, n)
+		}
 	}
 }

@@ -52,6 +52,7 @@ func serveShop(t testing.TB, change ...func(*Config)) *liveShop {
 		url: "http://" + listener.Addr().String(), client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}}
+	config.Database = s.path
 	s.Store.keys = config.Privacy.Keys
 	s.setClock(time.Now)
 	ctx, stop := context.WithCancel(context.Background())

@@ -288,17 +288,7 @@ func (s *server) handleAccount(v *visit) error {
 	case "totp-on":
 		return s.turnCodesOn(v, here)
 	case "totp-off":
-		_, why, err := v.proves(v.session.withoutCode(), v.PostFormValue("password"), "")
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			return s.showAccount(v, http.StatusUnprocessableEntity, "", web.Form{Errors: map[string]string{"off": why, "password": why}})
-		}
-		if err := s.store.SetTOTP(v.Context(), v.session, nil, 0); err != nil {
-			return err
-		}
-		return v.done(here, "saved")
+		return s.turnCodesOff(v, here)
 	case "out-everywhere":
 		if err := s.store.SignOutElsewhere(v.Context(), v.session); err != nil {
 			return err
@@ -344,6 +334,26 @@ func (s *server) turnCodesOn(v *visit, here string) error {
 		return s.showAccount(v, http.StatusUnprocessableEntity, text, web.Form{Errors: map[string]string{"code": "code"}})
 	}
 	if err := s.store.SetTOTP(v.Context(), v.session, secret, step); err != nil {
+		return err
+	}
+	return v.done(here, "saved")
+}
+
+// turnCodesOff asks for a code too: whoever has a session that was stolen, and a password that was seen, must not
+// get rid of the codes.
+func (s *server) turnCodesOff(v *visit, here string) error {
+	_, why, err := v.proves(&v.session.User, v.PostFormValue("off_password"), v.PostFormValue("off_code"))
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		field := "off_password"
+		if why == "code" {
+			field = "off_code"
+		}
+		return s.showAccount(v, http.StatusUnprocessableEntity, "", web.Form{Errors: map[string]string{field: why}})
+	}
+	if err := s.store.SetTOTP(v.Context(), v.session, nil, 0); err != nil {
 		return err
 	}
 	return v.done(here, "saved")

@@ -229,7 +229,7 @@ func TestTheDoorsCountGuessesApart(t *testing.T) {
 	guess := url.Values{"email": {"meera@shop.example"}, "password": {"is it this one?"}}
 	for range attemptsFree {
 		thief.want(thief.post("/admin/sign-in", guess), 422, "not right")
-		thief.want(thief.post("/partner/account", url.Values{"what": {"totp-off"}, "password": {aPassword}}), 303, "")
+		thief.want(thief.post("/partner/account", url.Values{"what": {"totp-off"}, "off_password": {aPassword}}), 303, "")
 		thief.want(thief.post("/partner/sign-out", nil), 303, "")
 		thief.want(thief.post("/partner/sign-in", signInAs("meera@shop.example")), 303, "/partner/")
 	}
@@ -341,8 +341,46 @@ func TestSignInWithACode(t *testing.T) {
 	stranger := s.browser()
 	stranger.want(stranger.post("/admin/sign-in", url.Values{"code": {totpCode(secret, now()+1)}}), 422, "too long")
 
-	b.want(other.post("/admin/account", url.Values{"what": {"totp-off"}, "password": {"not it at all"}}), 422, "not your password")
-	b.want(other.post("/admin/account", url.Values{"what": {"totp-off"}, "password": {aPassword}}), 303, "/admin/account")
+	off := func(password, code string) said {
+		return other.post("/admin/account", url.Values{"what": {"totp-off"}, "off_password": {password}, "off_code": {code}})
+	}
+	other.want(off("not it at all", totpCode(secret, now()+1)), 422, "not your password")
+	other.want(off(aPassword, ""), 422, "code is not right")
+	page = other.want(off(aPassword, code), 422, "code is not right") // it let somebody in already
+	if !strings.Contains(plainText(page.body), "hissa admin reset meera@shop.example") || !strings.Contains(page.body, "<details class=\"more\" open>") {
+		t.Error("the page hides what is wrong, or does not say what helps without the phone")
+	}
+	other.want(off(aPassword, totpCode(secret, now()+1)), 303, "/admin/account")
+	thief.want(thief.post("/admin/sign-in", signInAs("meera@shop.example")), 303, "/admin/")
+}
+
+// Who has somebody's session and password has no more guesses at their code than at the door.
+func TestCodesAreNotGuessedOff(t *testing.T) {
+	s := serveShop(t)
+	b := s.person("meera@shop.example", "owner")
+	u, err := s.UserByEmail(s.ctx(), "meera@shop.example", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, _ := url.Parse(s.url)
+	own, err := s.Session(s.ctx(), b.client.Jar.Cookies(at)[0].Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := newTOTPSecret()
+	if err := s.SetTOTP(s.ctx(), own, secret, 0); err != nil {
+		t.Fatal(err)
+	}
+	off := func(code string) said {
+		return b.post("/admin/account", url.Values{"what": {"totp-off"}, "off_password": {aPassword}, "off_code": {code}})
+	}
+	for range attemptsFree {
+		b.want(off("no code"), 422, "code is not right")
+	}
+	b.want(off(totpCode(secret, s.clockNow().Unix()/totpPeriod)), 422, "Too many tries")
+	if u, err = s.UserByID(s.ctx(), u.ID); err != nil || len(u.totp) == 0 {
+		t.Errorf("codes are off (%v)", err)
+	}
 }
 
 // Who is signed in gets a new token at each step up, and the old one is worth nothing.
@@ -721,6 +759,10 @@ func TestActs(t *testing.T) {
 	step("partner-enabled", "ASHA", "", err)
 	_, err = b.InvitePartner(ctx, "ASHA")
 	step("partner-invited", "ASHA", "", err)
+	step("partner-shut-out", "ASHA", "", b.ShutPartnerOut(ctx, "asha"))
+	if err := b.ShutPartnerOut(ctx, "ASHA"); err == nil {
+		t.Error("who is shut out is shut out once more")
+	}
 	_, err = b.AddKey(ctx, "shop", "orders")
 	step("key-added", "shop", "orders", err)
 	step("key-revoked", "shop", "", b.RevokeKey(ctx, "shop"))
@@ -761,7 +803,7 @@ func TestActs(t *testing.T) {
 			behind = a.ID
 		}
 	}
-	if want := 2*actsAtOnce + 3 + 5; len(seen) != want {
+	if want := 2*actsAtOnce + 3 + 6; len(seen) != want {
 		t.Errorf("%d acts about ASHA, want %d", len(seen), want)
 	}
 }

@@ -405,7 +405,7 @@ func TestPagesScanNoLargeTable(t *testing.T) {
 	// What may be walked: indexes that ordinary payments are not in, and small tables.
 	lawful := []string{"transactions_in_conflict", "transactions_blocked", "transactions_disputed",
 		"transactions_denied", "notifications_for_review",
-		"forwards_given_up", "polls", "given_up", "back", "span", "n", "b", "d", "accounts",
+		"forwards_given_up", "polls", "given_up", "back", "span", "n", "b", "d", "accounts", "contacts",
 		"payout_files", "head"} // the first of which stops after so many
 	err := b.read(b.ctx(), func(r rows) error {
 		for name, statement := range queries {

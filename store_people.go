@@ -218,12 +218,39 @@ func (s *Store) InvitePartner(ctx context.Context, code string) (token string, e
 		if err != nil {
 			return err
 		}
+		if !u.Disabled.IsZero() {
+			if err := t.exec(q("set-disabled"), nil, u.ID); err != nil {
+				return err
+			}
+		}
 		if token, err = t.invite(u); err != nil {
 			return err
 		}
 		return t.act("partner-invited", p.Code, "")
 	})
 	return token, err
+}
+
+// ShutPartnerOut takes a partner's way into the portal: sessions end, password and links are worth nothing, and no
+// link is mailed to them, until they are invited anew. errNotFound for an unknown partner.
+func (s *Store) ShutPartnerOut(ctx context.Context, code string) error {
+	return s.write(ctx, s.payments, func(t *tx) error {
+		p, ok := t.terms.partner(code)
+		if !ok {
+			return errNotFound
+		}
+		u, err := t.user(q("person-of-partner"), p.Code)
+		if err != nil {
+			return err
+		}
+		if u == nil || !u.Disabled.IsZero() {
+			return decisionError{p.Code + " has no way into the portal as it is"}
+		}
+		// Without the old password a new link is the only way back in.
+		return errors.Join(t.exec(q("set-password"), "", u.ID), t.exec(q("set-disabled"), t.now.UnixMilli(), u.ID),
+			t.exec(q("end-sessions"), u.ID, []byte{}), t.exec(q("end-links"), u.ID),
+			t.act("partner-shut-out", p.Code, ""))
+	})
 }
 
 // portalUser is who signs in for a partner, by the address that is known now.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,46 @@ func TestNewRowsWaitWhileOneReads(t *testing.T) {
 	p.press("#live button")
 	p.comesUp("#rows", "₹2,000.00")
 	same()
+}
+
+// What happened while the service was away is seen once it is back: at the shop's pages and at a partner's, and
+// none of them is loaded anew.
+func TestPagesCatchUp(t *testing.T) {
+	s := newShop(t, "")
+	s.hissa("partner", "set", "ASHA", "-email", "asha@example.in")
+	shop, asha := s.merchant(view{}), open(t, view{width: 360})
+	asha.welcomed(strings.TrimSpace(s.hissa("partner", "invite", "ASHA")))
+	shop.comes("/admin/payments")
+	s.takes("1", 100000, paytmtest.Reference("ASHA"))
+	shop.comesUp("#rows", "₹1,000.00")
+	asha.comesUp("#latest", "₹100.00")
+	sameForShop, sameForAsha := shop.stays(), asha.stays()
+
+	s.stop()
+	away := func(p *tab) bool { // the proxy in front says so
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.said, func(text string) bool { return strings.Contains(text, "status of 502 ") })
+	}
+	for deadline := time.Now().Add(patience); !away(shop) || !away(asha); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no page has come back to a service that is away")
+		}
+	}
+	s.serve()
+	s.takes("2", 200000, paytmtest.Reference("ASHA")) // before anybody is let through to it
+	lives(t, "go.shop.example", behind(t, s.url))
+	shop.comesUp("#rows", "₹2,000.00")
+	shop.comesUp("#live", "2 new payments")
+	asha.comesUp("#latest", "₹200.00")
+	sameForShop()
+	sameForAsha()
+	for _, p := range []*tab{shop, asha} {
+		for away(p) {
+			p.expects(http.StatusBadGateway)
+		}
+		p.fine()
+	}
 }
 
 // brings lets a partner bring sales that are due, by a reference, and waits until they are.

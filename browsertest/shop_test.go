@@ -25,6 +25,7 @@ type shop struct {
 	dir   string
 	paytm *paytmtest.Paytm
 	url   string // of hissa, behind the street
+	stop  func() // stops hissa, and waits for that
 	key   string
 }
 
@@ -87,8 +88,13 @@ var listening = regexp.MustCompile(`msg=serving listen=(\S+)`)
 func (s *shop) serve() {
 	s.Helper()
 	command := exec.Command(built, "serve", "-config", filepath.Join(s.dir, "hissa.toml"))
-	s.url = "http://" + started(s, command, listening)
+	at, stop, err := stage.Start(command, listening)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.url, s.stop = "http://"+at, stop
 	s.Cleanup(func() { s.hissa("verify") })
+	s.Cleanup(stop)
 }
 
 // started starts a server that says where it listens, and stops it when the test ends.

@@ -1948,6 +1948,34 @@ SELECT s.id, s.partner, s.payable, s.minimum, n.step
  ORDER BY s.id DESC
  LIMIT ?3;
 
+-- name: page-drafts
+-- How many wait to be approved. One that does is the last of its partner, because drafting another ends it.
+SELECT count(*)
+  FROM contacts
+  JOIN statements s ON s.id = (SELECT max(id) FROM statements WHERE partner = contacts.partner)
+ WHERE s.payable > 0
+   AND s.payable >= s.minimum
+   AND NOT EXISTS (SELECT 1 FROM steps WHERE statement = s.id);
+
+-- name: page-ready
+-- What is approved and not sent yet, less the tax that was deducted by the approval: of each partner the last
+-- statement, as above.
+SELECT s.id, s.partner,
+       s.payable - coalesce((SELECT w.amount
+                               FROM withholdings w
+                              WHERE w.statement = s.id
+                                AND w.seq > (SELECT max(seq)
+                                               FROM steps
+                                              WHERE statement = s.id
+                                                AND step = 'approved')
+                              ORDER BY w.seq DESC
+                              LIMIT 1), 0),
+       contacts.name, contacts.account, contacts.ifsc
+  FROM contacts
+  JOIN statements s ON s.id = (SELECT max(id) FROM statements WHERE partner = contacts.partner)
+ WHERE (SELECT step FROM steps WHERE statement = s.id ORDER BY seq DESC LIMIT 1) = 'approved'
+ ORDER BY s.id DESC;
+
 -- name: body-of
 SELECT b.body, b.packing, b.key, n.body_mac
   FROM bodies b

@@ -155,6 +155,8 @@ func accountSamples() []Sample {
 			URI: uri, Sessions: 1,
 			Form: Form{Errors: map[string]string{"code": "code"}}}},
 		{Name: "account/on", Page: Account{Email: nasty(1), TOTP: true, Sessions: 12}},
+		{Name: "account/off-wrong", Page: Account{Email: "meera@shop.in", TOTP: true, Sessions: 1,
+			Form: Form{Errors: map[string]string{"off_code": "code"}}}},
 	}
 }
 

@@ -72,6 +72,10 @@ func statementsSamples() []Sample {
 			Minimum: 50000}},
 		{Name: "statements/all", Page: Statements{Show: "all", Rows: galleryStatements(50),
 			Paging: Paging{Before: "190", Older: "67"}, Partner: "ASHA"}},
+		{Name: "statements/partly", Page: Statements{Show: "open", Rows: galleryStatements(3),
+			Approved: []int64{116, 115}, Refused: []LeftOut{
+				{114, "RAVI", "statement 114 must not be paid any more: ₹12.00 of it was taken back. " +
+					"hissa statement draft -partner RAVI makes a new one"}, {113, nasty(6), nasty(0)}}}},
 		{Name: "statements/nothing", Page: Statements{Show: "open", Nothing: true, Due: 482000}},
 		{Name: "statements/done", Page: Statements{Show: "open"}}, {Name: "statements/none",
 			Page: Statements{Show: "all", Partner: nasty(0)}},
@@ -167,7 +171,7 @@ func settingsSamples() []Sample {
 		{Name: "keys/made", Page: Keys{Rows: keys[:1], Name: "checkout",
 			New: "hk_5mK2hT7QfXoB0w3vZr8n1Yd4"}}, {Name: "keys/none", Page: Keys{}},
 		{Name: "people/some", Page: People{Rows: people}},
-		{Name: "people/link", Page: People{Rows: people[:2],
+		{Name: "people/link", Page: People{Rows: people[:2], Mail: true,
 			Link: "https://go.chai.example/admin/welcome/5mK2hT7QfXo", For: "Ravi", Until: ago(-48 * hour),
 			Form: Form{Values: map[string]string{"role": "finance"},
 				Errors: map[string]string{"email": "email"}}}},

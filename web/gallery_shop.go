@@ -223,6 +223,8 @@ func partnerSamples() []Sample {
 		Link: "https://go.chai.example/partner/welcome/5mK2hT7QfXo", Until: ago(-72 * hour),
 		Mail: "new.one@example.in"}
 	invited.State = "disabled"
+	shut := full
+	shut.Access = Access{State: "shut", At: ago(hour), Mail: "asha@example.in"}
 	hard := full
 	hard.Code, hard.Name, hard.Links = nasty(6), nasty(7), []Link{{URL: nasty(2)}, {URL: nasty(0)},
 		{URL: nasty(7)}}
@@ -231,5 +233,5 @@ func partnerSamples() []Sample {
 	hard.Payee = Payee{nasty(0), nasty(1), nasty(2), nasty(3), nasty(4), nasty(5), nasty(6)}
 	hard.Subs = []Sub{{Sub: nasty(0)}, {Sub: nasty(7)}}
 	return []Sample{{Name: "partner/full", Page: full}, {Name: "partner/fresh", Page: fresh},
-		{Name: "partner/invited", Page: invited}, {Name: "partner/hostile", Page: hard}}
+		{Name: "partner/invited", Page: invited}, {Name: "partner/shut", Page: shut}, {Name: "partner/hostile", Page: hard}}
 }

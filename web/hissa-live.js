@@ -17,7 +17,7 @@
 
   var blocks = doc.querySelectorAll('[data-live]');
   if (!blocks.length || !window.EventSource) return;
-  var stream, waiting = {}, news = 0;
+  var stream, place = '', pause = 0, waiting = {}, news = 0;
 
   function swap(id) {
     var old = doc.getElementById(id);
@@ -36,10 +36,11 @@
   }
 
   function announce() {
-    var b = doc.createElement('button');
+    var b = doc.createElement('button'), waits = Object.keys(waiting).length;
+    if (!news && !waits) return;
     b.type = 'button';
-    b.textContent = (news === 1 ? body.dataset.new : body.dataset.news.replace('{n}', news)) +
-      (Object.keys(waiting).length ? ' · ' + body.dataset.show : '');
+    b.textContent = (news === 0 ? body.dataset.changed : news === 1 ? body.dataset.new :
+      body.dataset.news.replace('{n}', news)) + (waits ? ' · ' + body.dataset.show : '');
     b.onclick = show;
     line.replaceChildren(b);
   }
@@ -52,18 +53,31 @@
 
   function changed(e) {
     var what = JSON.parse(e.data);
+    place = e.lastEventId;
     doc.querySelectorAll('[data-live]').forEach(function (el) {
       var on = el.dataset.topics.split(' ');
       if (!what.changed.some(function (c) { return on.indexOf(c) >= 0; })) return;
       if (busy(el)) waiting[el.id] = true; else swap(el.id);
     });
-    if (what.payments) { news += what.payments; announce(); }
+    news += what.payments;
+    announce();
+  }
+
+  // A browser comes again by itself when a stream breaks, and not when it is answered something else: by the
+  // proxy, while the service starts anew. What happened meanwhile is told from the last place on.
+  function again() {
+    if (this.readyState !== EventSource.CLOSED || this !== stream) return;
+    stream = null;
+    pause = Math.min(pause ? 2 * pause : 3000, 60000);
+    setTimeout(listen, pause);
   }
 
   function listen() {
     if (doc.hidden) { if (stream) stream.close(); stream = null; return; }
     if (stream) return;
-    stream = new EventSource(body.dataset.events);
+    stream = new EventSource(body.dataset.events + (place && '?since=' + encodeURIComponent(place)));
+    stream.onopen = function () { pause = 0; };
+    stream.onerror = again;
     stream.addEventListener('changed', changed);
   }
   doc.addEventListener('visibilitychange', function () {

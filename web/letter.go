@@ -7,7 +7,7 @@ import (
 
 // Letter is a mail with a link. It names nobody: its words are the shop's, whoever it is sent to.
 type Letter struct {
-	Kind  string // link, with which a partner signs in; invitation
+	Kind  string // link, with which a partner signs in; invitation, of a partner; person, of the shop's
 	Shop  string
 	Link  string
 	Lasts time.Duration // for how long the link works
@@ -22,8 +22,11 @@ func (l Letter) Write(lang string) (subject, text string, err error) {
 	}
 	holes := []any{"shop", l.Shop, "link", l.Link, "lasts", lasts}
 	head, body := "letter.link_subject", "letter.link_text"
-	if l.Kind == "invitation" {
+	switch l.Kind {
+	case "invitation":
 		head, body = "letter.invitation_subject", "letter.invitation_text"
+	case "person":
+		head, body = "letter.person_subject", "letter.person_text"
 	}
 	if subject, err = v.plain(head, holes...); err != nil {
 		return "", "", err

@@ -6,7 +6,7 @@ import (
 )
 
 // Partner is a partner's page. Forms, by POST: /admin/partners/{code}/invite (nothing more), …/state (state:
-// active, disabled; reason). Pictures: …/qr.svg and …/qr.png, with ?sub=.
+// active, disabled; reason), …/shut-out (nothing more; for owners). Pictures: …/qr.svg and …/qr.png, with ?sub=.
 type Partner struct {
 	Code      string
 	Name      string
@@ -60,7 +60,7 @@ type Customer struct {
 
 // Access is whether a partner can look at the portal.
 type Access struct {
-	State string // none, invited, active
+	State string // none, invited, active, shut
 	At    time.Time
 	Link  string // to send to the partner; shown once, when it was just made
 	Until time.Time

@@ -6,9 +6,10 @@ import (
 )
 
 // People are those who sign in here. Forms, for the owner: POST /admin/people: name, email, role; POST
-// /admin/people/{id} with do (role: role; disable; enable; link).
+// /admin/people/{id} with do (role: role; disable; enable; link). With mail=1 the link is mailed.
 type People struct {
 	Rows  []Person
+	Mail  bool   // a link can be mailed
 	Link  string // one that was just made, to be sent; shown once
 	For   string // whose it is
 	Until time.Time

@@ -46,7 +46,7 @@ type PasswordAgain struct {
 func (p PasswordAgain) Render(w io.Writer, f Frame) error { return render(w, f, "again", p) }
 
 // Account is one's own: sent to /admin/account or /partner/account with what: password (now, password,
-// again), totp-on (secret, code), totp-off (password), out-everywhere.
+// again), totp-on (secret, code), totp-off (off_password, off_code), out-everywhere.
 type Account struct {
 	Email    string
 	TOTP     bool   // is asked at sign-in

@@ -15,6 +15,10 @@ type Statements struct {
 	Minimum int64
 	Due     int64 // what is due and on no statement yet
 	Nothing bool  // none was ever drafted
+
+	// What became of those that were picked, where not all could be approved.
+	Approved []int64
+	Refused  []LeftOut
 }
 
 // StatementRow is a statement in a list.
