@@ -1,7 +1,7 @@
 package web
 
 // The words of the pages, one file a language: whole sentences with holes that have names, because word
-// order differs between languages.
+// order differs between languages. What the program words itself is in reasons.go.
 
 import (
 	"embed"
@@ -23,6 +23,7 @@ type phrase struct{ one, other string }
 type vocabulary struct {
 	lang    string
 	phrases map[string]phrase
+	sayings func() *sayings // what the program words; nil in English, which it is worded in
 }
 
 // vocabularies are all of them by language.
@@ -36,16 +37,32 @@ var vocabularies = sync.OnceValue(func() map[string]*vocabulary {
 		if all[lang], err = readVocabulary(lang, string(text)); err != nil {
 			panic(err) // a test reads them all
 		}
+		if lang != Languages[0] {
+			all[lang].sayings = sync.OnceValue(func() *sayings { return sayingsOf(all[lang]) })
+		}
 	}
 	return all
 })
+
+// sayingsOf reads what the program words in a language, when a page first needs it.
+func sayingsOf(v *vocabulary) *sayings {
+	text, err := wordFiles.ReadFile("words/reasons-" + v.lang + ".toml")
+	if err != nil {
+		panic(err) // is in the binary
+	}
+	s, err := readSayings(v, string(text))
+	if err != nil {
+		panic(err) // a test reads them all
+	}
+	return s
+}
 
 func readVocabulary(lang, text string) (*vocabulary, error) {
 	var tables map[string]map[string]any
 	if _, err := toml.Decode(text, &tables); err != nil {
 		return nil, fmt.Errorf("words/%s.toml: %w", lang, err)
 	}
-	v := &vocabulary{lang, map[string]phrase{}}
+	v := &vocabulary{lang: lang, phrases: map[string]phrase{}}
 	for table, entries := range tables {
 		for key, value := range entries {
 			name := table + "." + key
