@@ -118,10 +118,11 @@ func payoutsSamples() []Sample {
 	hard.Payee = Payee{nasty(0), nasty(1), nasty(2), nasty(3), nasty(4), nasty(5), nasty(6)}
 	return []Sample{
 		{Name: "payouts/open", Page: Payouts{Show: "open", Rows: rows, Ready: 3, Total: 2741000,
-			Left:   []LeftOut{{116, "RAVI", "no bank account is known"}},
+			Left:   []LeftOut{{116, "RAVI", "no bank account: hissa partner set RAVI -account … -ifsc …, or hissa payout qr 116"}},
 			Files:  []BankFile{{3, ago(40 * hour), 5, 4412000, 2}, {2, ago(900 * hour), 11, 9921000, 0}},
 			Paging: Paging{Older: "105"}}},
-		{Name: "payouts/none", Page: Payouts{Show: "open"}},
+		{Name: "payouts/none", Page: Payouts{Show: "open"},
+			Frame: Frame{Fault: "ASHA: payout 117 is on its way: say hissa payout paid or failed first"}},
 		{Name: "payouts/hostile", Page: Payouts{Show: "all", Left: []LeftOut{{1, nasty(0), nasty(7)}},
 			Rows: []PayoutRow{{ID: 1, Partner: nasty(0), Name: nasty(7), Way: nasty(1), UTR: nasty(4),
 				State: nasty(1), Reason: nasty(0)}}}},
@@ -154,7 +155,8 @@ func settingsSamples() []Sample {
 		Link: "/admin/statements/117", From: "203.0.113.0/24"},
 		{At: ago(2 * hour), Who: "Ravi", Did: "payment-agreed", About: galleryTxn(2),
 			Link: "/admin/payments/" + galleryTxn(2), Note: "seen on the dashboard"},
-		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout"},
+		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout", Note: "orders"},
+		{At: ago(3 * hour), Who: "Ravi", Did: "partner-changed", About: "ASHA", Note: "rate 12%, DIWALI, UPI id, as agreed"},
 		{At: ago(3 * hour), Who: "Ravi", Did: "signed-in"},
 		{At: galleryNow, Who: nasty(0), Did: nasty(1), About: nasty(4),
 			Link: "//evil.example/" + nasty(2), Note: nasty(7), From: nasty(3)}}

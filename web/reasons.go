@@ -242,7 +242,11 @@ func (v *vocabulary) inWords(text string) (html string, known bool) {
 
 // reason is a sentence of the program's in the language of the page, else in English and marked so.
 func (v *vocabulary) reason(text string) template.HTML {
-	if html, known := v.inWords(text); known {
+	html, known := v.inWords(text)
+	switch {
+	case text == "":
+		return ""
+	case known:
 		return template.HTML("<bdi>" + html + "</bdi>")
 	}
 	return template.HTML(`<bdi lang="en">` + template.HTMLEscapeString(text) + "</bdi>")

@@ -70,7 +70,7 @@ func TestReasonsInHindi(t *testing.T) {
 			`दर "x": 100% तक प्रतिशत लिखें जैसे 12.5%, या रुपये जैसे 50.00, या program`},
 		{"disabled ", "बंद"},
 		// What nobody here has worded stays as it is, however much of it looks known.
-		{"nobody has said this", "‹nobody has said this›"}, {"x: y; z", "‹x: y; z›"}, {"", "‹›"},
+		{"nobody has said this", "‹nobody has said this›"}, {"x: y; z", "‹x: y; z›"}, {"", ""},
 		{`<script>: "burst"`, `‹<script>: "burst"›`}, {"conflict of interest", "‹conflict of interest›"},
 		{strings.Repeat("a; ", 10_000), "‹" + strings.Repeat("a; ", 10_000) + "›"},
 	} {
@@ -126,6 +126,40 @@ func TestSayings(t *testing.T) {
 
 func inDevanagari(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r >= 0x900 && r < 0x980 })
+}
+
+var twoLatinWords = regexp.MustCompile(`[A-Za-z]{2,} [A-Za-z]{2,}`)
+
+// On a Hindi page nothing is English but what others wrote, the configuration's own prose, names and commands.
+func TestHindiPagesAreHindi(t *testing.T) {
+	theirs := []string{"", "English", "connection refused"}
+	var nasty []string
+	for _, text := range hostile {
+		nasty = append(nasty, text, "")
+	}
+	strange := strings.NewReplacer(nasty...)
+	names := regexp.MustCompile(`Chai & Co|hissa [a-z -]+|merchant key|Developer settings|payment notification URL|` +
+		`DIWALI|Paytm Postpaid|instagram.*|UPI ID`)
+	everyPage(t, func(t *testing.T, s Sample, html string) {
+		if !strings.Contains(html, `<html lang="hi">`) || strings.HasPrefix(s.Name, "settings/") {
+			return
+		}
+		d, err := readHTML(html)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range d.elements {
+			named := slices.Contains([]string{"bdi", "pre", "code", "textarea", "title", "html"}, e.name)
+			switch text := strings.TrimSpace(strange.Replace(e.text)); {
+			case e.attrs["lang"] == "en":
+				if !slices.Contains(theirs, text) {
+					t.Errorf("<%s> is English: %.200s", e.name, text)
+				}
+			case !named && e.attrs["translate"] != "no" && twoLatinWords.MatchString(names.ReplaceAllString(text, "")):
+				t.Errorf("<%s> has English words: %.200s", e.name, text)
+			}
+		}
+	})
 }
 
 // A page of fifty rows costs next to nothing more in Hindi.
