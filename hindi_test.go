@@ -18,8 +18,9 @@ var (
 	inEnglish = regexp.MustCompile(`<(?:bdi|span)[^>]* lang="en">([^<]*)<`)
 	twoWords  = regexp.MustCompile(`\pL{2,}[ ,:;]+\pL{2,}`)
 
-	// othersWords are what Paytm, a network or a test has worded.
-	othersWords = []string{"Txn Success"}
+	// othersWords are what Paytm, or a file from elsewhere, says.
+	othersWords = []string{"Txn Success", "Invalid Order Id", "Your payment has been declined by your bank.", "a link preview",
+		"Looks like the payment is not complete. Please wait while we confirm the status with your bank."}
 )
 
 // wantHindi finds sentences on a Hindi page that are marked as English.
