@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	inEnglish = regexp.MustCompile(`<(?:bdi|span)[^>]* lang="en">([^<]*)<`)
+	inEnglish = regexp.MustCompile(`<(?:bdi|span)[^>]* lang="en"[^>]*>([^<]*)<`)
 	twoWords  = regexp.MustCompile(`\pL{2,}[ ,:;]+\pL{2,}`)
 
 	// othersWords are what Paytm, or a file from elsewhere, says.

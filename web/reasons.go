@@ -182,16 +182,16 @@ func (s *sayings) fill(one *saying, found []string) (html string, known bool) {
 		case "span", "day", "clock":
 			text = template.HTMLEscapeString(s.time(kind, found[i]))
 		case "id", "name", "quoted":
-			text = `<bdi translate="no">` + text + `</bdi>`
+			text = `<span dir="auto" translate="no">` + text + `</span>`
 		case "text":
-			text = `<span lang="en">` + text + `</span>`
+			text = foreign(text)
 		case "reason":
 			reasons++
 			if inner, is := s.say(found[i]); is {
 				text = inner
 				told++
 			} else {
-				text = `<span lang="en">` + text + `</span>`
+				text = foreign(text)
 			}
 		default:
 			text = template.HTMLEscapeString(s.words[kind][found[i]])
@@ -209,6 +209,9 @@ func (s *sayings) fill(one *saying, found []string) (html string, known bool) {
 	}
 	return out.String(), true
 }
+
+// foreign marks what stays in English within a sentence.
+func foreign(html string) string { return `<span lang="en" dir="auto">` + html + `</span>` }
 
 // time writes a span or a time in the language.
 func (s *sayings) time(kind, text string) string {

@@ -13,7 +13,7 @@ var someTag = regexp.MustCompile(`<[^>]*>`)
 // inHindi is a sentence as a Hindi page says it, what stays in English in ‹›.
 func inHindi(text string) string {
 	said := string(vocabularies()["hi"].reason(text))
-	said = regexp.MustCompile(`<(?:bdi|span) lang="en">(.*?)</(?:bdi|span)>`).ReplaceAllString(said, "‹$1›")
+	said = regexp.MustCompile(`<(?:bdi|span) lang="en"[^>]*>(.*?)</(?:bdi|span)>`).ReplaceAllString(said, "‹$1›")
 	return html.UnescapeString(someTag.ReplaceAllString(said, ""))
 }
 
@@ -35,7 +35,7 @@ func TestReasonsInHindi(t *testing.T) {
 			"but the commission was due already", "ऑर्डर पर ASHA10 है; इस पर कुछ नहीं मिलता: प्रोग्राम ग्राहक के पहले 2 पेमेंट पर ही देता है; " +
 			"पर कमीशन पहले ही देय हो चुका था"},
 		{"the messages carry different amounts (₹1.00, ₹2.00) and different orders (7, 8) and different outcomes " +
-			"(failed, success)", "मैसेज आपस में मेल नहीं खाते: अलग-अलग रक़म (₹1.00, ₹2.00) और अलग-अलग ऑर्डर (7, 8) और अलग-अलग " +
+			"(failed, success)", "मैसेजों में अलग-अलग रक़म (₹1.00, ₹2.00) और अलग-अलग ऑर्डर (7, 8) और अलग-अलग " +
 			"नतीजे (असफल, सफल)"},
 		{"the customer seems to be ASHA: the same e-mail address and UPI id; 7 promo codes were tried on the order",
 			"ग्राहक ख़ुद ASHA ही लगते हैं: ई-मेल पता और UPI ID वही हैं; ऑर्डर पर 7 प्रोमो कोड आज़माए गए"},
@@ -68,7 +68,7 @@ func TestReasonsInHindi(t *testing.T) {
 			"ASHA10 पहले से किसी के पास है: यह पार्टनर ASHA का प्रोमो कोड है, और कोड कभी नहीं बदलते"},
 		{`rate "x": write a percentage up to 100% like 12.5%, flat rupees like 50.00, or program`,
 			`दर "x": 100% तक प्रतिशत लिखें जैसे 12.5%, या रुपये जैसे 50.00, या program`},
-		{"disabled ", "बंद"},
+		{"disabled ", "बंद रहेंगे"},
 		// What nobody here has worded stays as it is, however much of it looks known.
 		{"nobody has said this", "‹nobody has said this›"}, {"x: y; z", "‹x: y; z›"}, {"", ""},
 		{`<script>: "burst"`, `‹<script>: "burst"›`}, {"conflict of interest", "‹conflict of interest›"},
