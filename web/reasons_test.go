@@ -54,7 +54,7 @@ func TestReasonsInHindi(t *testing.T) {
 		{"the shop can't be reached: connection refused", "दुकान तक नहीं पहुँच सके: ‹connection refused›"},
 		{"statement 17 must not be paid any more: the commission of T1 is held again (conflict dispute). " +
 			"if it was not paid, hissa payout failed 17, then hissa statement draft -partner ASHA makes a new one",
-			"स्टेटमेंट 17 अब नहीं चुकाना है: T1 का कमीशन फिर रुक गया है (टकराव, विवाद)। अगर चुकाया नहीं गया, तो यहाँ असफल बताएँ या " +
+			"स्टेटमेंट 17 का पैसा अब न चुकाएँ: T1 का कमीशन फिर रुक गया है (टकराव, विवाद)। अगर चुकाया नहीं गया, तो यहाँ असफल बताएँ या " +
 				"hissa payout failed 17 चलाएँ, फिर नया स्टेटमेंट बनाएँ, यहाँ या hissa statement draft -partner ASHA से"},
 		{"payout 17 of ASHA is paid, UTR 412345 and can't become sent: hissa payout reversed 17, if the money came back",
 			"ASHA का भुगतान 17 अभी 'चुकाया गया' है, UTR 412345, 'भेजा गया' नहीं हो सकता: पैसा लौट आया हो तो बताएँ, यहाँ या " +
