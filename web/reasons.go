@@ -255,14 +255,6 @@ func (v *vocabulary) reason(text string) template.HTML {
 	return template.HTML(`<bdi lang="en">` + template.HTMLEscapeString(text) + "</bdi>")
 }
 
-// told is what a code of a table of the words says, or a sentence of the program's.
-func (v *vocabulary) told(table, text string) (template.HTML, error) {
-	if _, ok := v.phrases[table+"."+text]; ok {
-		return v.say(table + "." + text)
-	}
-	return v.reason(text), nil
-}
-
 // because is the reason of a step: a person's own words, but where a statement gives way to another, the program's.
 func (v *vocabulary) because(step, text string) template.HTML {
 	if step == "replaced" {

@@ -128,7 +128,10 @@ func inDevanagari(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r >= 0x900 && r < 0x980 })
 }
 
-var twoLatinWords = regexp.MustCompile(`[A-Za-z]{2,} [A-Za-z]{2,}`)
+var (
+	twoLatinWords  = regexp.MustCompile(`[A-Za-z]{2,} [A-Za-z]{2,}`)
+	fourLatinWords = regexp.MustCompile(`(?:[A-Za-z']{2,}[ ,;:]+){3}[A-Za-z]{2,}`) // no name has as many
+)
 
 // On a Hindi page nothing is English but what others wrote, the configuration's own prose, names and commands.
 func TestHindiPagesAreHindi(t *testing.T) {
@@ -139,7 +142,7 @@ func TestHindiPagesAreHindi(t *testing.T) {
 	}
 	strange := strings.NewReplacer(nasty...)
 	names := regexp.MustCompile(`Chai & Co|hissa [a-z -]+|merchant key|Developer settings|payment notification URL|` +
-		`DIWALI|Paytm Postpaid|instagram.*|UPI ID`)
+		`I cook with your tea|asked Ravi about the refunds|seen on the dashboard|DIWALI|Paytm Postpaid|instagram.*|UPI ID`)
 	everyPage(t, func(t *testing.T, s Sample, html string) {
 		if !strings.Contains(html, `<html lang="hi">`) || strings.HasPrefix(s.Name, "settings/") {
 			return
@@ -149,6 +152,9 @@ func TestHindiPagesAreHindi(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range d.elements {
+			if e.name == "bdi" && fourLatinWords.MatchString(names.ReplaceAllString(strange.Replace(e.text), "")) {
+				t.Errorf("<bdi> is no name: %.200s", e.text)
+			}
 			named := slices.Contains([]string{"bdi", "pre", "code", "textarea", "title", "html"}, e.name)
 			switch text := strings.TrimSpace(strange.Replace(e.text)); {
 			case e.attrs["lang"] == "en":

@@ -128,11 +128,14 @@ func (v *vocabulary) single(n any) bool {
 	return false
 }
 
-// code is a word for a code such as held, from one table of the words; a text that is no code of it stands
-// for itself.
+// code is a word for a code such as held, from one table of the words. A text that is no code of it stands for
+// itself; what was done or could not be done may be a sentence of the program's.
 func (v *vocabulary) code(table, code string, holes ...any) (template.HTML, error) {
 	if _, ok := v.phrases[table+"."+code]; ok {
 		return v.say(table+"."+code, holes...)
+	}
+	if table == "fault" || table == "notice" {
+		return v.reason(code), nil
 	}
 	return template.HTML(template.HTMLEscapeString(code)), nil
 }
