@@ -52,7 +52,8 @@ func (b *books) inHindi() {
 		}
 		page := story.page(b.now())
 		var text bytes.Buffer
-		if err := page.Render(&text, web.Frame{Lang: "hi", Role: "owner", Path: "/admin/payments/" + id, Now: b.now()}); err != nil {
+		frame := web.Frame{Lang: "hi", Role: "owner", Path: "/admin/payments/" + id, Now: b.now()}
+		if err := page.Render(&text, frame); err != nil {
 			b.Errorf("payment %s in Hindi: %v", id, err)
 		}
 		wantHindi(b, "the page of payment "+id, text.String())
