@@ -118,7 +118,7 @@ func payoutsSamples() []Sample {
 	hard.Payee = Payee{nasty(0), nasty(1), nasty(2), nasty(3), nasty(4), nasty(5), nasty(6)}
 	return []Sample{
 		{Name: "payouts/open", Page: Payouts{Show: "open", Rows: rows, Ready: 3, Total: 2741000,
-			Left:   []LeftOut{{116, "RAVI", "no bank account: hissa partner set RAVI -account … " +
+			Left: []LeftOut{{116, "RAVI", "no bank account: hissa partner set RAVI -account … " +
 				"-ifsc …, or hissa payout qr 116"}},
 			Files:  []BankFile{{3, ago(40 * hour), 5, 4412000, 2}, {2, ago(900 * hour), 11, 9921000, 0}},
 			Paging: Paging{Older: "105"}}},
