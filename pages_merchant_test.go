@@ -53,7 +53,12 @@ func (s *liveShop) atDesk(role string) *desk {
 
 func (d *desk) ask(method, path, kind string, body io.Reader) said {
 	d.Helper()
-	return d.do(method, path, kind, body, "Cookie", "hissa_admin="+d.cookie, "Sec-Fetch-Site", "same-origin")
+	a := d.do(method, path, kind, body, "Cookie", "hissa_admin="+d.cookie, "Sec-Fetch-Site", "same-origin")
+	if method == "GET" && a.status == 200 && strings.Contains(a.body, "</html>") {
+		hindi := d.do(method, path, "", nil, "Cookie", "hissa_admin="+d.cookie, "Accept-Language", "hi")
+		wantHindi(d.TB, path, hindi.body)
+	}
+	return a
 }
 
 // page reads a page that is there.
@@ -87,10 +92,21 @@ func (d *desk) does(path string, pairs ...string) string {
 	}
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if c.Name == flashCookie {
+			d.flashInHindi(c.Value)
 			return unsealed(d.TB, c.Value)
 		}
 	}
 	return ""
+}
+
+// flashInHindi looks at what is said about a form on a Hindi page.
+func (d *desk) flashInHindi(note string) {
+	d.Helper()
+	a := d.do("GET", "/admin/keys", "", nil, "Cookie", "hissa_admin="+d.cookie+"; "+flashCookie+"="+note, "Accept-Language", "hi")
+	wantHindi(d.TB, "what is said", a.body)
+	if !strings.Contains(a.body, `class="flash`) {
+		d.Error("nothing is said in Hindi")
+	}
 }
 
 // unsealed is what a sealed note says.

@@ -94,6 +94,9 @@ func TestAPartnerSeesOnlyTheirOwn(t *testing.T) {
 	for _, page := range pages {
 		got := asha.want(asha.get(page), 200, "")
 		all.WriteString(got.body)
+		if strings.Contains(got.body, "</html>") {
+			wantHindi(t, page, asha.at(http.MethodGet, page, nil, "Accept-Language", "hi").body)
+		}
 		for _, foreign := range []string{"RAVI", "ravi@", "Name of RAVI", "by_RAVI", "UTR00000" + fmt.Sprint(ids["RAVI"])} {
 			if strings.Contains(got.body, foreign) {
 				t.Errorf("%s tells Asha of %s", page, foreign)

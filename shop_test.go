@@ -46,6 +46,7 @@ func openBooks(t testing.TB, terms Program) *books {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		b.inHindi()
 		if err := b.Store.Close(); err != nil {
 			t.Error(err)
 		}

@@ -15,7 +15,8 @@ import (
 func functions(v *vocabulary, base string) template.FuncMap {
 	at := func(pattern string, parts ...any) (string, error) { return address(base, pattern, parts...) }
 	return template.FuncMap{
-		"t": v.say, "code": v.code,
+		"t": v.say, "code": v.code, "reason": v.reason, "because": v.because, "label": v.label,
+		"note":   v.note,
 		"rupees": Rupees, "money": Money, "short": v.short, "decimal": Decimal, "change": v.change,
 		"ratio": ratio, "count": func(n any) string { return grouped(whole(n)) },
 		"day": v.day, "at": v.at, "clock": v.clock, "when": v.when, "age": v.age, "span": v.span,

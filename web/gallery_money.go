@@ -74,7 +74,7 @@ func statementsSamples() []Sample {
 			Paging: Paging{Before: "190", Older: "67"}, Partner: "ASHA"}},
 		{Name: "statements/partly", Page: Statements{Show: "open", Rows: galleryStatements(3),
 			Approved: []int64{116, 115}, Refused: []LeftOut{
-				{114, "RAVI", "statement 114 must not be paid any more: ₹12.00 of it was taken back. " +
+				{114, "RAVI", "statement 114 must not be paid any more: the commission of T1 is reversed by now. " +
 					"hissa statement draft -partner RAVI makes a new one"}, {113, nasty(6), nasty(0)}}}},
 		{Name: "statements/nothing", Page: Statements{Show: "open", Nothing: true, Due: 482000}},
 		{Name: "statements/done", Page: Statements{Show: "open"}}, {Name: "statements/none",
@@ -122,10 +122,12 @@ func payoutsSamples() []Sample {
 	hard.Payee = Payee{nasty(0), nasty(1), nasty(2), nasty(3), nasty(4), nasty(5), nasty(6)}
 	return []Sample{
 		{Name: "payouts/open", Page: Payouts{Show: "open", Rows: rows, Ready: 3, Total: 2741000,
-			Left:   []LeftOut{{116, "RAVI", "no bank account is known"}},
+			Left: []LeftOut{{116, "RAVI", "no bank account: hissa partner set RAVI -account … " +
+				"-ifsc …, or hissa payout qr 116"}},
 			Files:  []BankFile{{3, ago(40 * hour), 5, 4412000, 2}, {2, ago(900 * hour), 11, 9921000, 0}},
 			Paging: Paging{Older: "105"}}},
-		{Name: "payouts/none", Page: Payouts{Show: "open"}},
+		{Name: "payouts/none", Page: Payouts{Show: "open"},
+			Frame: Frame{Fault: "ASHA: payout 117 is on its way: say hissa payout paid or failed first"}},
 		{Name: "payouts/hostile", Page: Payouts{Show: "all", Left: []LeftOut{{1, nasty(0), nasty(7)}},
 			Rows: []PayoutRow{{ID: 1, Partner: nasty(0), Name: nasty(7), Way: nasty(1), UTR: nasty(4),
 				State: nasty(1), Reason: nasty(0)}}}},
@@ -158,7 +160,8 @@ func settingsSamples() []Sample {
 		Link: "/admin/statements/117", From: "203.0.113.0/24"},
 		{At: ago(2 * hour), Who: "Ravi", Did: "payment-agreed", About: galleryTxn(2),
 			Link: "/admin/payments/" + galleryTxn(2), Note: "seen on the dashboard"},
-		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout"},
+		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout", Note: "orders"},
+		{At: ago(3 * hour), Who: "Ravi", Did: "partner-changed", About: "ASHA", Note: "rate 12%, DIWALI, UPI id, as agreed"},
 		{At: ago(3 * hour), Who: "Ravi", Did: "signed-in"},
 		{At: galleryNow, Who: nasty(0), Did: nasty(1), About: nasty(4),
 			Link: "//evil.example/" + nasty(2), Note: nasty(7), From: nasty(3)}}

@@ -34,7 +34,7 @@ func portalSamples() []Sample {
 	hard.Name, hard.Link, hard.Rate, hard.Details = nasty(7), Link{URL: nasty(2)}, nasty(0), false
 	hard.Latest = []Sale{{TxnID: nasty(0), Basis: nasty(1), Via: nasty(7), State: nasty(4), At: galleryNow}}
 	clicks := []Click{{ago(20 * time.Second), "instagram", true, ""}, {ago(9 * time.Minute), "", false,
-		"a link preview"}, {ago(50 * hour), nasty(7), false, nasty(0)}}
+		"a link preview (WhatsApp)"}, {ago(50 * hour), nasty(7), false, nasty(0)}}
 	links := Links{Link: Link{URL: link.URL + "?sub=instagram", Sub: "instagram"},
 		Share:  "Chai that I like: https://go.chai.example/r/ASHA?sub=instagram",
 		Promos: []Code{{"ASHA10", "", galleryNow}, {"DIWALI", "15 %", galleryNow}},

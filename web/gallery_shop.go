@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+const galleryConflict = "the messages carry different amounts (₹1,499.00, ₹500.00)"
+
 func paymentSamples() []Sample {
 	full := Payment{
 		TxnID: galleryTxn(0), Known: true, Order: "4812", Status: "success", Amount: 149900,
@@ -16,18 +18,18 @@ func paymentSamples() []Sample {
 		Commission: &Commission{Amount: 14990, Reversed: 3000, State: "held", Rate: "10 %",
 			By: "program", Program: 2,
 			DueAt: ago(-13 * 24 * hour), Blocks: []Block{{Code: "period"}, {Code: "abuse",
-				Text: "nine clicks in a minute from one network"}}},
+				Text: "the click came in a burst: more than 30 clicks within an hour from one browser at one address"}}},
 		Candidates: []Candidate{
 			{Counts: true, Won: true, Basis: "promo", Partner: "ASHA", Name: "Asha Verma",
-				Verdict: "ASHA10 was typed at checkout"},
+				Verdict: "ASHA10 is on the order"},
 			{Counts: true, Basis: "click", Partner: "RAVI", Name: "Ravi Kumar",
-				Verdict: "clicked 2 days before payment; promo comes first"},
+				Verdict: "clicked 2 days before payment, within the window of 30 days; but promo comes first"},
 			{Basis: "click", Partner: "MEERA", Name: "मीरा शर्मा",
-				Verdict: "clicked 41 days before payment, the window is 30"},
+				Verdict: "clicked 41 days before payment, the window is 30 days"},
 		},
-		Messages: []Message{{At: ago(3 * hour), What: "UPI payment TXN_SUCCESS, ₹1,499.00",
+		Messages: []Message{{At: ago(3 * hour), What: "payment success, ₹1,499.00",
 			Result: "credited", Times: 3},
-			{At: ago(2 * hour), What: "refund 5550001 succeeded, ₹300.00", Result: "recorded", Times: 1}},
+			{At: ago(2 * hour), What: "refund succeeded 5550001, ₹300.00", Result: "recorded", Times: 1}},
 		Answers: []Answer{{At: ago(3*hour - 4*time.Second), Asked: "order 4812", Said: "success",
 			Paise: 149900}},
 		Handed: []Handed{{At: ago(3 * hour), State: "taken", Tries: 1}},
@@ -41,14 +43,15 @@ func paymentSamples() []Sample {
 	}
 	conflict := full
 	conflict.Status, conflict.Conflict, conflict.CanConfirm, conflict.AskAmount = "success",
-		"₹1,499.00 and ₹500.00 for one TXNID", true, true
+		galleryConflict, true, true
 	conflict.Commission = &Commission{Amount: 5000, State: "held", Rate: "10 %", By: "tier",
 		Sales: 9000000, Cap: 5000, Program: 1,
-		Blocks: []Block{{Code: "conflict", Text: "₹1,499.00 and ₹500.00"}, {Code: "unconfirmed"},
+		Blocks: []Block{{Code: "conflict", Text: galleryConflict}, {Code: "unconfirmed"},
 			{Code: "dispute"}, {Code: "merchant"}}}
 	conflict.Confirmation = Confirmation{State: "waiting", Next: ago(-time.Minute),
-		Trouble: "connection refused"}
-	conflict.Handed = []Handed{{ago(hour), "never", 9, "connection refused"}, {ago(hour), "waits", 0, ""}}
+		Trouble: "Paytm's status API answered HTTP 503: Paytm has a fault: ask again later"}
+	conflict.Handed = []Handed{{ago(hour), "never", 9, "the shop can't be reached: connection refused"},
+		{ago(hour), "waits", 0, ""}}
 	conflict.Form = Form{Values: map[string]string{"amount": "1499,5"},
 		Errors: map[string]string{"amount": "amount", "reason": "needed"}}
 	paid := full
@@ -61,7 +64,7 @@ func paymentSamples() []Sample {
 		Reason: "seen on the dashboard"}
 	nobody := Payment{TxnID: galleryTxn(3), Known: true, Status: "success", Amount: 64900,
 		PaidAt: ago(hour), Currency: "USD",
-		Why: "no click, no promo code, no reference", Confirmation: Confirmation{State: "expired"},
+		Why: "paid in USD: commissions are in rupees only", Confirmation: Confirmation{State: "expired"},
 		CanConfirm: true,
 		Messages:   full.Messages[:1]}
 	failed := nobody
@@ -110,11 +113,20 @@ func hostilePayment() Payment {
 func needsSamples() []Sample {
 	var list []Sample
 	why := map[string]string{
-		"conflict": "₹1,499.00 and ₹500.00 for one TXNID",
-		"abuse":    "nine clicks in a minute from one network; the partner's own UPI id paid",
+		"conflict": galleryConflict,
+		"abuse": "the customer seems to be ASHA: the same mobile number and UPI id; " +
+			"7 promo codes were tried on the order",
 		"dispute":  "the customer disputes the payment",
 		"denied":   "a message said success, Paytm's API says that it failed",
-		"merchant": "the shop named ₹1,999.00", "expired": "the API knew nothing for 72 hours",
+		"merchant": "the amount is not the one the shop named for the order",
+		"expired":  "Paytm's API has known nothing since 19 Nov 2026",
+		"unattributed": "no partner: the order was not bound to a click or a code, and the payment carries no " +
+			"reference that is registered",
+		"review": `payment: TXNAMOUNT "12,00" is not an amount in rupees such as 1499.00`,
+	}
+	waits := map[string]string{
+		"refunds": "refund accepted of a payment that is not known", "forward": "the shop answered HTTP 500",
+		"refused": "its signature does not fit the merchant key, or it names another shop",
 	}
 	for _, n := range galleryNeeds() {
 		p := Needs{What: n.Kind, All: galleryNeeds()}
@@ -123,7 +135,7 @@ func needsSamples() []Sample {
 				Held: r.Commission, Why: why[n.Kind]}
 			if n.Kind == "refunds" || n.Kind == "refused" || n.Kind == "forward" {
 				row = NeedRow{Label: fmt.Sprintf("refund 555000%d", i), At: r.At,
-					Why: "401 signature, from 203.0.113.0/24"}
+					Why: waits[n.Kind]}
 			}
 			p.Rows = append(p.Rows, row)
 		}
@@ -161,9 +173,10 @@ func partnersSamples() []Sample {
 		Name: nasty(3), State: nasty(1)}}
 	form := Form{Values: map[string]string{"name": "Asha Verma", "code": "as ha", "rate": "12"},
 		Errors: map[string]string{"code": "codeform", "rate": "rate"}}
-	imported := []ImportRow{{2, "ASHA", "Asha Verma", "same", ""}, {3, "RAVI", "Ravi Kumar", "changed",
-		"rate 10% to 12%"},
-		{4, "NEW1", "New One", "new", ""}, {5, nasty(0), nasty(7), "fault", nasty(1)}}
+	imported := []ImportRow{{2, "ASHA", "Asha Verma", "same", "is there already"}, {3, "RAVI", "Ravi Kumar", "same",
+		"is there already"},
+		{4, "NEW1", "New One", "new", "disabled "}, {6, "RAVI2", "Ravi K.", "fault",
+			"RAVI10 is taken: it is a promo of partner RAVI, and codes never move"}, {5, nasty(0), nasty(7), "fault", nasty(1)}}
 	applied := []Application{{ID: 3, At: ago(5 * hour), Name: "Kabir Das", Email: "kabir@example.in",
 		Mobile: "9811122233",
 		Where:  "instagram.com/kabir, 40,000 followers", Note: "I cook with your tea.", Code: "KABIR",

@@ -1,7 +1,7 @@
 package web
 
 // The words of the pages, one file a language: whole sentences with holes that have names, because word
-// order differs between languages.
+// order differs between languages. What the program words itself is in reasons.go.
 
 import (
 	"embed"
@@ -23,6 +23,7 @@ type phrase struct{ one, other string }
 type vocabulary struct {
 	lang    string
 	phrases map[string]phrase
+	sayings func() *sayings // what the program words; nil in English, which it is worded in
 }
 
 // vocabularies are all of them by language.
@@ -36,16 +37,32 @@ var vocabularies = sync.OnceValue(func() map[string]*vocabulary {
 		if all[lang], err = readVocabulary(lang, string(text)); err != nil {
 			panic(err) // a test reads them all
 		}
+		if lang != Languages[0] {
+			all[lang].sayings = sync.OnceValue(func() *sayings { return sayingsOf(all[lang]) })
+		}
 	}
 	return all
 })
+
+// sayingsOf reads what the program words in a language, when a page first needs it.
+func sayingsOf(v *vocabulary) *sayings {
+	text, err := wordFiles.ReadFile("words/reasons-" + v.lang + ".toml")
+	if err != nil {
+		panic(err) // is in the binary
+	}
+	s, err := readSayings(v, string(text))
+	if err != nil {
+		panic(err) // a test reads them all
+	}
+	return s
+}
 
 func readVocabulary(lang, text string) (*vocabulary, error) {
 	var tables map[string]map[string]any
 	if _, err := toml.Decode(text, &tables); err != nil {
 		return nil, fmt.Errorf("words/%s.toml: %w", lang, err)
 	}
-	v := &vocabulary{lang, map[string]phrase{}}
+	v := &vocabulary{lang: lang, phrases: map[string]phrase{}}
 	for table, entries := range tables {
 		for key, value := range entries {
 			name := table + "." + key
@@ -111,11 +128,14 @@ func (v *vocabulary) single(n any) bool {
 	return false
 }
 
-// code is a word for a code such as held, from one table of the words; a text that is no code of it stands
-// for itself.
+// code is a word for a code such as held, from one table of the words. A text that is no code of it stands for
+// itself; what was done or could not be done may be a sentence of the program's.
 func (v *vocabulary) code(table, code string, holes ...any) (template.HTML, error) {
 	if _, ok := v.phrases[table+"."+code]; ok {
 		return v.say(table+"."+code, holes...)
+	}
+	if table == "fault" || table == "notice" {
+		return v.reason(code), nil
 	}
 	return template.HTML(template.HTMLEscapeString(code)), nil
 }
