@@ -1,8 +1,9 @@
 package main
 
 // E-mail, through the server that [mail] names. A partner asks for a link to sign in with; the shop's people
-// send invitations, to partners and to each other. What a stranger asks for is looked up and sent away from the request, so that neither
-// the answer nor the time it takes tells who is known, and a slow server slows nobody down.
+// send invitations, to partners and to each other. What a stranger asks for is looked up and sent away from the
+// request, so that neither the answer nor the time it takes tells who is known, and a slow server slows nobody
+// down.
 
 import (
 	"bytes"
@@ -81,8 +82,15 @@ type mailFault struct{ step, said string }
 
 func (f mailFault) Error() string { return f.step + ": " + f.said }
 
-// toReceiver is the step at which a server refuses one address, and takes others.
+// toReceiver is the step at which a server refuses one address, and takes others, or takes none.
 const toReceiver = "the receiver"
+
+// noSuchMailbox are the answers about an address that say nothing of the next: RFC 5321, 4.2.3, and RFC 3463, 3.2,
+// which tells relaying that is denied, a quota, and the like from a mailbox that is not there.
+var noSuchMailbox = regexp.MustCompile(`^the server answers (?:5\d\d 5\.1\.\d+|55[013])$`)
+
+// ofAddress reports whether the server may well take the next mail.
+func (f mailFault) ofAddress() bool { return f.step == toReceiver && noSuchMailbox.MatchString(f.said) }
 
 var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
@@ -304,7 +312,7 @@ func (s *server) handleAskLink(v *visit) error {
 		select {
 		case s.mailer.wishes <- wish{email, v.lang}:
 		default:
-			s.counts.mailing(errors.New("too many wait"))
+			s.counts.unmailed.Add(1)
 			s.log.Error("a link was not mailed: too many wait", "server", s.mailer.server)
 		}
 	}

@@ -27,7 +27,7 @@ type counters struct {
 	notTaken   atomic.Int64
 	mailed     atomic.Int64
 	unmailed   atomic.Int64
-	mailless   atomic.Int64    // mails in a row that the server did not take, whoever they were to
+	mailless   atomic.Int64    // mails in a row that the server did not take, though the address was good
 	refusals   [6]atomic.Int64 // in the order of refusalStatuses
 }
 
@@ -46,7 +46,7 @@ func (c *counters) mailing(err error) {
 	case err == nil:
 		c.mailed.Add(1)
 		c.mailless.Store(0)
-	case errors.As(err, &fault) && fault.step == toReceiver:
+	case errors.As(err, &fault) && fault.ofAddress():
 		c.unmailed.Add(1)
 	default:
 		c.unmailed.Add(1)

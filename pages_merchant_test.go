@@ -591,12 +591,12 @@ func TestSomeOfThosePickedAreApproved(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.does("/admin/statements/"+ids["RAVI"], "step", "declined", "reason", "not yet")
-	a := d.posts("/admin/statements/approve", "id", ids["ASHA"], "id", ids["RAVI"], "id", ids["MEERA"], "id", "99")
+	a := d.posts("/admin/statements/approve", "id", "99", "id", ids["ASHA"], "id", ids["RAVI"], "id", ids["MEERA"])
 	if a.status != 200 {
 		t.Errorf("two of four: %d", a.status)
 	}
 	d.wants("the page", a.body, "2 statements were not approved", "Statement "+ids["RAVI"]+" · RAVI : statement",
-		"is declined and", "Statement 99", "2 were approved", ids["ASHA"]+" , "+ids["MEERA"])
+		"is declined and", "Statement 99 : There is no such statement", "2 were approved", ids["ASHA"]+" , "+ids["MEERA"])
 	if !strings.Contains(a.body, `data-live="/admin/statements?block=rows"`) {
 		t.Error("the list on the page does not follow what happens")
 	}
@@ -606,7 +606,7 @@ func TestSomeOfThosePickedAreApproved(t *testing.T) {
 			t.Errorf("%s: %v %v, want %s", code, told, err, want)
 		}
 	}
-	if a := d.posts("/admin/statements/approve", "id", "99"); a.status != 404 {
+	if a := d.posts("/admin/statements/approve", "id", "99"); a.status != 422 {
 		t.Errorf("one that is none: %d", a.status)
 	}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -165,6 +166,9 @@ func (s *server) handleApproveAll(v *visit) error {
 			continue
 		}
 		said, is := asSentence(err)
+		if errors.Is(err, errNotFound) {
+			said, is = "no_statement", true
+		}
 		if !is && len(page.Approved) == 0 {
 			return err
 		}

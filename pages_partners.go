@@ -391,6 +391,13 @@ func (s *server) handleInvite(v *visit) error {
 	if err != nil {
 		return err
 	}
+	now, err := s.access(v.Context(), p.Code)
+	if err != nil {
+		return err
+	}
+	if now.State == "shut" && v.session.Role != "owner" { // it was an owner's decision
+		return v.failed("/admin/partners/"+pathSegment(p.Code), "shut")
+	}
 	token, err := s.store.InvitePartner(v.Context(), p.Code)
 	if said, is := asSentence(err); is {
 		return v.failed("/admin/partners/"+pathSegment(p.Code), said)
@@ -404,9 +411,9 @@ func (s *server) handleInvite(v *visit) error {
 		}
 		v.fault = "unmailed"
 	}
-	now := s.store.now()
-	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: now,
-		Link: s.config.URLFor("partner", "welcome", token), Until: now.Add(linkLasts)}, web.Form{})
+	made := s.store.now()
+	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: made,
+		Link: s.config.URLFor("partner", "welcome", token), Until: made.Add(linkLasts)}, web.Form{})
 }
 
 // handleShutOut takes a partner's way into the portal.

@@ -296,6 +296,20 @@ func TestSomebodyJoins(t *testing.T) {
 	}
 }
 
+// Finance invites partners, but does not undo what an owner decided.
+func TestOnlyAnOwnerLetsBackIn(t *testing.T) {
+	s := serveShop(t, dueAtOnce)
+	s.portal("ASHA")
+	owner, finance := s.person("o@shop.example", "owner"), s.person("f@shop.example", "finance")
+	again := url.Values{"again_password": {aPassword}}
+	const page = "/admin/partners/ASHA"
+	finance.want(finance.post(page+"/invite", again), 200, "/partner/welcome/")
+	owner.want(owner.post(page+"/shut-out", again), 303, page)
+	finance.want(finance.post(page+"/invite", again), 303, page)
+	finance.want(finance.get(page), 200, "only an owner lets them in again")
+	owner.want(owner.post(page+"/invite", again), 200, "/partner/welcome/")
+}
+
 // A partner who is shut out is out at once and by every door, until invited anew; what they earn goes on.
 func TestAPartnerIsShutOut(t *testing.T) {
 	p := newPostOffice(t)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,7 +22,7 @@ func busyShop(t *testing.T, seed uint64, payments int) *books {
 	for _, code := range partners {
 		b.partner(code)
 	}
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := luckOf(seed)
 	for i := range payments {
 		b.wait(time.Duration(r.IntN(int(2 * 40 * 24 * time.Hour / time.Duration(payments)))))
 		if i == payments/2 { // the hold period changes on the way

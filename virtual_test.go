@@ -47,7 +47,7 @@ const (
 func TestVirtualShop(t *testing.T) {
 	seeds := cycles(1, 3, 10_000)
 	piece, pieces := longLane()
-	if pieces == 0 && os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
+	if pieces == 0 && !testing.Short() && os.Getenv("HISSA_REQUIRE_TOOLS") == "1" {
 		seeds = 50
 	}
 	first := seeds * max(0, piece-1)

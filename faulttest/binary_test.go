@@ -276,14 +276,18 @@ func cycles(ci, long int) int {
 // longLane reads HISSA_LONG: 1 is the whole long lane, 3/20 the third of twenty pieces of it, which make up
 // other random things each. Without it there are no pieces.
 func longLane() (piece, pieces int) {
-	text := os.Getenv("HISSA_LONG")
-	if n, _ := fmt.Sscanf(text, "%d/%d", &piece, &pieces); n == 2 && 1 <= piece && piece <= pieces {
+	switch text := os.Getenv("HISSA_LONG"); text {
+	case "":
+		return 0, 0
+	case "1":
+		return 1, 1
+	default:
+		_, err := fmt.Sscanf(text, "%d/%d", &piece, &pieces)
+		if err != nil || piece < 1 || piece > pieces || fmt.Sprintf("%d/%d", piece, pieces) != text {
+			panic("HISSA_LONG=" + text + ": it is 1, or a piece such as 3/20")
+		}
 		return piece, pieces
 	}
-	if text == "" {
-		return 0, 0
-	}
-	return 1, 1
 }
 
 // needs skips a test where a tool is missing, or fails it with HISSA_REQUIRE_TOOLS=1.

@@ -164,9 +164,10 @@ func (rec *recording) cutPower(t *testing.T, want int) (states int, wrong []stri
 			}
 		})
 	}
+	piece, _ := longLane()
 	for round := 0; len(c.seen) < want && round < 50; round++ {
 		before := len(c.seen)
-		if err := c.walk(rand.New(rand.NewPCG(uint64(round), uint64(want))), jobs); err != nil {
+		if err := c.walk(rand.New(rand.NewPCG(uint64(round), uint64(want+piece))), jobs); err != nil {
 			t.Error(err)
 			break
 		}

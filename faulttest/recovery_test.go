@@ -96,7 +96,7 @@ func (s *shop) comesBack(t *testing.T) (p *serving, took, held time.Duration) {
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	sizes := []int{1000}
-	if os.Getenv("HISSA_LONG") != "" {
+	if piece, _ := longLane(); piece == 1 { // it is no matter of chance
 		sizes = append(sizes, 10_000, 100_000)
 	}
 	var table strings.Builder
