@@ -138,3 +138,31 @@ func SlowPhone(ctx context.Context, slower float64) error {
 const FirstPaint = `new Promise((done) => new PerformanceObserver((list) => {
 	for (const e of list.getEntriesByName('first-contentful-paint')) done(e.startTime);
 }).observe({ type: 'paint', buffered: true }))`
+
+// MidPhone is the BenchmarkIndex of the phone that a page is measured on. Lighthouse means by its fourfold slowdown
+// to make a mid-tier phone of a fast desktop: of an index from 1500 to 2000 one of 375 to 500
+// (docs/throttling.md of GoogleChrome/lighthouse). Chrome's own calibration takes 1000 for a Pixel 5 and 264 for a
+// Moto G Power of 2022 (CalibrationController.ts of ChromeDevTools/devtools-frontend).
+const MidPhone = 440
+
+// Index comes to this processor's BenchmarkIndex, as Lighthouse defines it: the mean of how many tens of strings of
+// ten thousand letters are made in a second, and of how many tens of copies of a hundred thousand numbers.
+const Index = `(() => {
+	const half = 500, perSecond = (n, since) => Math.round(n / 10 / ((Date.now() - since) / 1000));
+	let strings = 0, began = Date.now();
+	while (Date.now() - began < half) {
+		let s = '';
+		for (let i = 0; i < 10000; i++) s += 'a';
+		if (s.length === 1) throw new Error('so that the loop is not optimized away');
+		strings++;
+	}
+	strings = perSecond(strings, began);
+	let from = Array.from({ length: 100000 }, (_, i) => i), to = [...from], copies = 0;
+	began = Date.now();
+	while (copies % 10 !== 0 || Date.now() - began < half) {
+		for (let i = 0; i < from.length; i++) to[i] = from[i];
+		[from, to] = [to, from];
+		copies++;
+	}
+	return (strings + perSecond(copies, began)) / 2;
+})()`
