@@ -51,6 +51,8 @@ var leftBehind = map[string]string{
 	"attributions": "worked out again",
 	"accounts":     "worked out again",
 	"days":         "worked out again",
+	"months":       "worked out again",
+	"shop_days":    "worked out again",
 	"keys":         "whoever has a key is to be given a new one",
 	"bodies":       "raw messages are personal, and the books don't need them",
 	"applications": "whoever applied can do so again",

@@ -23,7 +23,6 @@ SELECT 1000000 + i, 'paytm', 'SHOP0001', printf('2025%016d', i), 'O' || i, iif(i
   FROM n`
 
 const countedDays = `
-INSERT INTO days (day, partner, clicks, payments, sales, refunds, commission, reversed, confirmed)
 SELECT (paid_at + 19800000) / 86400000, partner, 9, count(*), sum(amount), 0, sum(coalesce(commission, 0)), 0, 0
   FROM transactions
  WHERE id >= 1000000 AND status = 'success'
@@ -43,7 +42,12 @@ func (s *liveShop) fill(payments int) {
 			s.Fatal(err)
 		}
 	}
-	if err := s.write(s.ctx(), s.payments, func(t *tx) error { return t.exec(countedDays) }); err != nil {
+	if err := s.write(s.ctx(), s.payments, func(t *tx) error {
+		return t.totals(countedDays, nil, func(k dayKey, sum Totals) error {
+			t.days.add(k, sum, 1)
+			return nil
+		})
+	}); err != nil {
 		s.Fatal(err)
 	}
 }

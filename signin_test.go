@@ -695,11 +695,11 @@ func TestPagesBelowAPath(t *testing.T) {
 	b := s.browser()
 	b.want(b.get("/hissa/admin/people"), 303, "/hissa/admin/sign-in?next=%2Fadmin%2Fpeople")
 	page := b.want(b.get("/hissa/admin/sign-in"), 200, `action="/hissa/admin/sign-in"`)
-	sheet := regexp.MustCompile(`href="(/hissa/assets/[^"]+\.css)"`).FindStringSubmatch(page.body)
-	if sheet == nil {
-		t.Fatalf("no stylesheet in %s", page.body)
+	script := regexp.MustCompile(`src="(/hissa/assets/[^"]+\.js)"`).FindStringSubmatch(page.body)
+	if script == nil {
+		t.Fatalf("no script in %s", page.body)
 	}
-	b.want(b.get(sheet[1]), 200, "")
+	b.want(b.get(script[1]), 200, "")
 	token, err := s.AddUser(s.ctx(), "m@shop.example", "", "owner")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,7 @@
 package main
 
-// Totals by day and partner. They are kept up in the transaction that changes what they are made of, and
-// verify works them out again.
+// Totals by day and partner, and from them by month and partner, and by day of the whole shop. They are kept up
+// in the transaction that changes what they are made of, and verify works them out again.
 
 import (
 	"cmp"
@@ -84,6 +84,24 @@ func (d dayTotals) addPayment(t *transaction, c *Commission, times int64) {
 	d.add(dayKey{dayOf(t.PaidAt), t.Partner}, sum, times)
 }
 
+// byMonth are the totals of months, by their first days.
+func (d dayTotals) byMonth() dayTotals {
+	months := dayTotals{}
+	for k, t := range d {
+		months.add(dayKey{monthOf(k.day), k.partner}, t, 1)
+	}
+	return months
+}
+
+// ofShop are the totals of everybody together.
+func (d dayTotals) ofShop() dayTotals {
+	shop := dayTotals{}
+	for k, t := range d {
+		shop.add(dayKey{day: k.day}, t, 1)
+	}
+	return shop
+}
+
 func (k dayKey) compare(o dayKey) int {
 	return cmp.Or(cmp.Compare(k.day, o.day), cmp.Compare(k.partner, o.partner))
 }
@@ -103,21 +121,31 @@ func (t *tx) takeOut(txn *transaction) error {
 
 // moveDays writes down what a batch changes.
 func (w *writer) moveDays() error {
-	for _, k := range slices.SortedFunc(maps.Keys(w.days), dayKey.compare) {
-		t := w.days[k]
-		if err := w.exec(q("move-day"), k.day, k.partner,
+	defer clear(w.days)
+	return cmp.Or(w.moveTotals(q("move-day"), w.days), w.moveTotals(q("move-month"), w.days.byMonth()),
+		w.moveTotals(q("move-shop-day"), w.days.ofShop()))
+}
+
+func (w *writer) moveTotals(query string, changes dayTotals) error {
+	for _, k := range slices.SortedFunc(maps.Keys(changes), dayKey.compare) {
+		t := changes[k]
+		if err := w.exec(query, k.day, k.partner,
 			t.Clicks, t.Payments, t.Sales, t.Refunds, t.Commission, t.Reversed, t.Confirmed); err != nil {
 			return err
 		}
 	}
-	clear(w.days)
 	return nil
 }
 
 // days reads the totals of the days that begin in a span, in order.
 func (r rows) days(span Span, row func(dayKey, Totals) error) error {
 	from, to := span.days()
-	return r.each(q("days"), args{from, to}, func(scan func(...any) error) error {
+	return r.totals(q("days"), args{from, to}, row)
+}
+
+// totals reads what one of the queries of totals by time and partner selects.
+func (r rows) totals(query string, a args, row func(dayKey, Totals) error) error {
+	return r.each(query, a, func(scan func(...any) error) error {
 		var k dayKey
 		var t Totals
 		err := scan(&k.day, &k.partner,
@@ -145,6 +173,19 @@ func (s Span) days() (from, to int64) {
 func monthOf(day int64) int64 {
 	at := startOf(day).In(ist)
 	return day - int64(at.Day()) + 1
+}
+
+// wholeMonths are the months that lie wholly between two days: the first day of the first of them, and the day
+// behind the last; where there is none, the later day is both.
+func wholeMonths(from, to int64) (first, behind int64) {
+	first, behind = monthOf(from), monthOf(to)
+	if first < from {
+		first = monthOf(first + 31)
+	}
+	if first >= behind {
+		return to, to
+	}
+	return first, behind
 }
 
 // salesOf is what a partner's confirmed sales of some days come to, less refunds; the last day left out.

@@ -40,7 +40,8 @@ func (r rows) dayTotals(query string, a ...any) (list []dayTotal, err error) {
 // byPartner sums up days by partner, "" being nobody.
 func (r rows) byPartner(from, to int64) (map[string]Totals, error) {
 	sums := map[string]Totals{}
-	return sums, r.each(q("page-by-partner"), args{from, to}, func(scan func(...any) error) error {
+	first, behind := wholeMonths(from, to)
+	return sums, r.each(q("page-by-partner"), args{from, first, behind, to}, func(scan func(...any) error) error {
 		var partner string
 		t, err := scanTotals(scan, &partner)
 		sums[partner] = t

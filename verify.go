@@ -183,7 +183,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 		}
 	})
 	both.Go(func() {
-		positions = verify(func(v verifier) error { return inTurn(v.positions, v.clicks, v.totals) })
+		positions = verify(func(v verifier) error { return inTurn(v.positions, v.clicks, v.sums) })
 	})
 	both.Wait()
 	return report, cmp.Or(facts, positions, strays)

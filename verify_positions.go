@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -297,21 +298,33 @@ func (v verifier) clicks() error {
 	})
 }
 
-// totals compares the totals of days with what the clicks and the positions come to.
-func (v verifier) totals() error {
-	err := v.rows.days(Span{}, func(k dayKey, have Totals) error {
-		want := v.days[k]
-		delete(v.days, k)
-		if have == want {
-			return nil
+// sums compares the totals with what the clicks and the positions come to.
+func (v verifier) sums() error {
+	for _, kept := range []struct {
+		table, query string
+		a            args
+		want         dayTotals
+	}{
+		{"days", q("days"), args{0, 1 << 40}, maps.Clone(v.days)},
+		{"months", q("months"), nil, v.days.byMonth()},
+		{"shop_days", q("shop-days"), nil, v.days.ofShop()},
+	} {
+		err := v.rows.totals(kept.query, kept.a, func(k dayKey, have Totals) error {
+			want := kept.want[k]
+			delete(kept.want, k)
+			if have == want {
+				return nil
+			}
+			return badRow{fmt.Sprintf("%s in %s", k, kept.table),
+				fmt.Sprintf("the books come to %+v, the row says %+v", want, have)}
+		})
+		if err != nil {
+			return err
 		}
-		return badRow{k.String(), fmt.Sprintf("the books come to %+v, the row says %+v", want, have)}
-	})
-	if err != nil {
-		return err
-	}
-	for k, want := range v.days {
-		return badRow{k.String(), fmt.Sprintf("the books come to %+v, there is no row", want)}
+		for k, want := range kept.want {
+			return badRow{fmt.Sprintf("%s in %s", k, kept.table),
+				fmt.Sprintf("the books come to %+v, there is no row", want)}
+		}
 	}
 	return nil
 }

@@ -335,6 +335,8 @@ var derivedRows = []struct{ table, where, named string }{
 	{"accounts", "name = 'expense'", "account expense"},
 	{"accounts", "name = 'partner:ASHA'", "account partner:ASHA"},
 	{"days", "partner = 'ASHA' AND day = (SELECT min(day) FROM days WHERE partner = 'ASHA')", "totals of "},
+	{"months", "partner = 'ASHA' AND month = (SELECT min(month) FROM months WHERE partner = 'ASHA')", "totals of "},
+	{"shop_days", "day = (SELECT min(day) FROM shop_days)", "totals of "},
 }
 
 // Every column of what follows from the facts, but for a rank, whose order alone means something.
@@ -398,6 +400,10 @@ func TestVerifyNoticesMissingRows(t *testing.T) {
 		{"totals of ", "UPDATE days SET confirmed = confirmed + 1 WHERE partner = 'ASHA'"},
 		{"totals of ", "DELETE FROM days WHERE partner = 'ASHA'"},
 		{"totals of ", "INSERT INTO days VALUES (1, 'NOBODY', 1, 0, 0, 0, 0, 0, 0)"},
+		{"totals of ", "DELETE FROM months WHERE partner = 'ASHA'"},
+		{"totals of ", "INSERT INTO months VALUES (1, 'NOBODY', 1, 0, 0, 0, 0, 0, 0)"},
+		{"totals of ", "DELETE FROM shop_days"},
+		{"totals of ", "INSERT INTO shop_days VALUES (1, 1, 0, 0, 0, 0, 0, 0)"},
 		{"body of notification", "UPDATE bodies SET body = zeroblob(32) WHERE notification = " +
 			"(SELECT max(notification) FROM bodies)"},
 		{"body of notification", "UPDATE bodies SET salt = zeroblob(16)"},

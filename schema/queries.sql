@@ -612,12 +612,45 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        reversed   = reversed + excluded.reversed,
        confirmed  = confirmed + excluded.confirmed;
 
+-- name: move-month
+INSERT INTO months (month, partner, clicks, payments, sales, refunds, commission, reversed, confirmed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE
+   SET clicks     = clicks + excluded.clicks,
+       payments   = payments + excluded.payments,
+       sales      = sales + excluded.sales,
+       refunds    = refunds + excluded.refunds,
+       commission = commission + excluded.commission,
+       reversed   = reversed + excluded.reversed,
+       confirmed  = confirmed + excluded.confirmed;
+
+-- name: move-shop-day
+-- The second argument would be the partner.
+INSERT INTO shop_days (day, clicks, payments, sales, refunds, commission, reversed, confirmed)
+VALUES (?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT DO UPDATE
+   SET clicks     = clicks + excluded.clicks,
+       payments   = payments + excluded.payments,
+       sales      = sales + excluded.sales,
+       refunds    = refunds + excluded.refunds,
+       commission = commission + excluded.commission,
+       reversed   = reversed + excluded.reversed,
+       confirmed  = confirmed + excluded.confirmed;
+
 -- name: days
 SELECT day, partner, clicks, payments, sales, refunds, commission, reversed, confirmed
   FROM days
  WHERE day >= ?
    AND day < ?
  ORDER BY day, partner;
+
+-- name: months
+SELECT month, partner, clicks, payments, sales, refunds, commission, reversed, confirmed
+  FROM months;
+
+-- name: shop-days
+SELECT day, '', clicks, payments, sales, refunds, commission, reversed, confirmed
+  FROM shop_days;
 
 -- name: sales-of
 -- One look-up a day: the totals of a month may be of thousands of partners.
@@ -1836,19 +1869,30 @@ SELECT count(*), coalesce(min(at), 0)
 
 -- name: page-by-day
 -- Of the whole shop.
-SELECT day, sum(clicks), sum(payments), sum(sales), sum(refunds), sum(commission), sum(reversed), sum(confirmed)
-  FROM days
+SELECT *
+  FROM shop_days
  WHERE day >= ?
    AND day < ?
- GROUP BY day
  ORDER BY day;
 
 -- name: page-by-partner
+-- Whole months, from one to another, and the days before and behind them.
 SELECT partner, sum(clicks), sum(payments), sum(sales), sum(refunds), sum(commission), sum(reversed),
        sum(confirmed)
-  FROM days
- WHERE day >= ?
-   AND day < ?
+  FROM (SELECT *
+          FROM days
+         WHERE day >= ?1
+           AND day < ?2
+         UNION ALL
+        SELECT *
+          FROM months
+         WHERE month >= ?2
+           AND month < ?3
+         UNION ALL
+        SELECT *
+          FROM days
+         WHERE day >= ?3
+           AND day < ?4)
  GROUP BY partner;
 
 -- name: page-days-of-partner

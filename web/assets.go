@@ -1,75 +1,68 @@
 package web
 
-// The two files that a page loads. Their names carry a hash of what is in them, so browsers keep them for
-// ever and a new version is a new name.
+// The stylesheet stands in every page: asking for it would keep a new visitor on a slow phone waiting for once
+// more to the server and back, and packed it is smaller than many a picture. The script can wait. Its name
+// carries a hash of what is in it, so browsers keep it for ever and a new version is a new name.
 
 import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"encoding/hex"
+	"html/template"
 	"net/http"
-	"path"
+	"regexp"
 	"strings"
 	"sync"
 )
 
 //go:embed hissa.css
-var stylesheet []byte
+var stylesheet string
+
+// sheet is the stylesheet without comments and indentation.
+var sheet = template.CSS(regexp.MustCompile(`(\s*/\*[^*]*\*/)?\n\s*`).ReplaceAllString(stylesheet, "\n"))
+
+// Policy is the Content-Security-Policy that every page keeps to: nothing from elsewhere, and nothing inline but
+// this one stylesheet, by its hash.
+var Policy = "default-src 'none'; style-src '" + hashOf(sheet) + "'; script-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func hashOf(sheet template.CSS) string {
+	sum := sha256.Sum256([]byte(sheet))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
 
 //go:embed hissa-live.js
 var liveScript []byte
 
-type asset struct {
-	path, kind   string
-	body, packed []byte
-}
-
-var assets = sync.OnceValue(func() map[string]asset {
-	all := map[string]asset{}
-	for name, body := range map[string][]byte{"hissa.css": stylesheet, "hissa-live.js": liveScript} {
-		sum := sha256.Sum256(body)
-		ext := path.Ext(name)
-		a := asset{body: body, packed: packed(body), kind: "text/css; charset=utf-8"}
-		if ext == ".js" {
-			a.kind = "text/javascript; charset=utf-8"
-		}
-		a.path = "/assets/" + strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:6]) + ext
-		all[name] = a
-	}
-	return all
-})
-
-func packed(body []byte) []byte {
+// script is where the script is, and the same packed.
+var script = sync.OnceValues(func() (path string, packed []byte) {
+	sum := sha256.Sum256(liveScript)
 	var text bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&text, gzip.BestCompression) // a level that there is
-	_, _ = w.Write(body)                                     // into memory
+	_, _ = w.Write(liveScript)                               // into memory
 	_ = w.Close()
-	return text.Bytes()
-}
+	return "/assets/hissa-live-" + hex.EncodeToString(sum[:6]) + ".js", text.Bytes()
+})
 
-func assetPath(name string) string { return assets()[name].path }
-
-// Assets serves the stylesheet and the script below /assets/.
+// Assets serves the script below /assets/.
 func Assets() http.Handler {
 	mux := http.NewServeMux()
-	for _, a := range assets() {
-		mux.HandleFunc("GET "+a.path, a.serve)
-	}
+	path, packed := script()
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Vary", "Accept-Encoding")
+		body := liveScript
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			body = packed
+		}
+		_, _ = w.Write(body) // to a browser that may have left
+	})
 	return mux
-}
-
-func (a asset) serve(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", a.kind)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Vary", "Accept-Encoding")
-	body := a.body
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		body = a.packed
-	}
-	_, _ = w.Write(body) // to a browser that may have left
 }

@@ -31,8 +31,12 @@ func functions(v *vocabulary, base string) template.FuncMap {
 		"url": at, "query": query, "args": args, "inLanguage": func(path, lang string) string {
 			return base + inLanguage(path, lang)
 		},
-		"asset": func(name string) string { return base + assetPath(name) },
-		"bars":  v.bars, "spark": spark, "share": share,
+		"sheet": func() template.CSS { return sheet },
+		"script": func() string {
+			path, _ := script()
+			return base + path
+		},
+		"bars": v.bars, "spark": spark, "share": share,
 		"part": func(name, path string) string { return base + part(name, path) }, "before": before,
 		"filter": filter,
 		"qr":     drawQR,

@@ -33,10 +33,6 @@ type Frame struct {
 	Block  string    // only this block of the page, for whoever swaps it in place; "" for the whole page
 }
 
-// Policy is the Content-Security-Policy that every page keeps to: nothing inline, nothing from elsewhere.
-const Policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
 // Languages are those that there are words for.
 var Languages = []string{"en", "hi"}
 

@@ -5,6 +5,9 @@
 //	cd browsertest
 //	go run ./paint
 //
+// How many times slower than this one the phone's processor is, it works out by Lighthouse's BenchmarkIndex, which
+// it measures in the same browser before and after; -slower says it outright, -phone names another phone.
+//
 // It builds hissa, serves the gallery of its pages behind HTTPS, packed as serve does, and opens each page
 // several times in chromium, each time in a new profile. An empty page is measured along: what it takes is the
 // network's and the machine's, and none of a page's.
@@ -33,17 +36,28 @@ import (
 func main() {
 	tries := flag.Int("tries", 9, "how often each page is opened")
 	most := flag.Duration("most", time.Second, "the latest median that is good")
-	slower := flag.Float64("slower", 4, "how many times slower than this one the phone's processor is")
+	slower := flag.Float64("slower", 0, "how many times slower than this one the phone's processor is; 0 works it out")
+	phone := flag.Float64("phone", stage.MidPhone, "the phone's BenchmarkIndex")
+	others := flag.Bool("lighthouse", false, "let Lighthouse measure instead, as the phone of its own mobile profile")
 	flag.Parse()
 	pages := flag.Args()
 	if len(pages) == 0 {
 		pages = stage.Important
 	}
-	if *tries < 1 {
-		fmt.Fprintln(os.Stderr, "-tries must be at least 1")
+	if *tries < 1 || *phone <= 0 || *slower < 0 {
+		fmt.Fprintln(os.Stderr, "-tries must be at least 1, -phone above 0, -slower not below 0")
 		os.Exit(2)
 	}
-	if err := run(pages, *tries, *slower, *most); err != nil {
+	front, stop, err := serve()
+	if err == nil {
+		if *others {
+			err = judged(front, pages, *tries, *most)
+		} else {
+			err = run(front, pages, *tries, *slower, *phone, *most)
+		}
+		stop()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -51,19 +65,21 @@ func main() {
 
 var errLate = errors.New("a page is painted too late")
 
-func run(pages []string, tries int, slower float64, most time.Duration) error {
-	front, stop, err := serve()
-	if err != nil {
-		return err
-	}
-	defer stop()
+func run(front *httptest.Server, pages []string, tries int, slower, phone float64, most time.Duration) error {
 	ctx, stopChrome, err := chrome(front.Listener.Addr().String())
 	if err != nil {
 		return err
 	}
 	defer stopChrome()
-	fmt.Printf("%d tries each on %d processors of %s; 360 points, 1.6 Mbit/s, 150 ms, %g times slower\n\n",
-		tries, runtime.NumCPU(), runtime.GOARCH, slower)
+	before, err := index(ctx)
+	if err != nil {
+		return err
+	}
+	if slower == 0 {
+		slower = max(1, before/phone)
+	}
+	fmt.Printf("%d tries each on %d processors of %s, index %.0f; 360 points, 1.6 Mbit/s, 150 ms, "+
+		"%.1f times slower: index %.0f\n\n", tries, runtime.NumCPU(), runtime.GOARCH, before, slower, before/slower)
 	fmt.Printf("%-18s %9s %9s %9s\n", "page", "median", "least", "most")
 	late := false
 	for _, page := range append([]string{""}, pages...) {
@@ -71,19 +87,39 @@ func run(pages []string, tries int, slower float64, most time.Duration) error {
 		if err != nil {
 			return err
 		}
-		median, verdict := times[len(times)/2], ""
-		if page == "" {
-			page = "(an empty page)"
-		} else if verdict = "pass"; median > most {
-			verdict, late = "FAIL", true
-		}
-		fmt.Printf("%-18s %6d ms %6d ms %6d ms  %s\n", page, median.Milliseconds(), times[0].Milliseconds(),
-			times[len(times)-1].Milliseconds(), verdict)
+		late = tell(page, times, most) || late
 	}
+	after, err := index(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nindex %.0f at the end: what is far from the %.0f of the beginning was disturbed\n", after, before)
 	if late {
 		return errLate
 	}
 	return nil
+}
+
+// tell prints a page's times, which are in order, and reports whether they are too late; an empty page is never.
+func tell(page string, times []time.Duration, most time.Duration) (late bool) {
+	median, said := times[len(times)/2], "pass"
+	if late = page != "" && median > most; late {
+		said = "FAIL"
+	}
+	if page == "" {
+		page, said = "(an empty page)", ""
+	}
+	fmt.Printf("%-18s %6d ms %6d ms %6d ms  %s\n", page, median.Milliseconds(), times[0].Milliseconds(),
+		times[len(times)-1].Milliseconds(), said)
+	return late
+}
+
+// pathOf is where a page of the gallery is; "" is the empty one.
+func pathOf(page string) string {
+	if page == "" {
+		return "/"
+	}
+	return "/gallery/" + page
 }
 
 // serve builds hissa and serves its gallery, and an empty page at /.
@@ -142,10 +178,7 @@ func chrome(front string) (context.Context, func(), error) {
 
 // measure opens a page so many times, "" for the empty one, and returns the times to its first paint, in order.
 func measure(ctx context.Context, page string, tries int, slower float64) (times []time.Duration, err error) {
-	address := "https://gallery.example/"
-	if page != "" {
-		address += "gallery/" + page
-	}
+	address := "https://gallery.example" + pathOf(page)
 	for range tries {
 		took, err := once(ctx, address, slower)
 		if err != nil {
@@ -155,6 +188,24 @@ func measure(ctx context.Context, page string, tries int, slower float64) (times
 	}
 	slices.Sort(times)
 	return times, nil
+}
+
+// index is this processor's BenchmarkIndex, the median of five; the first of all only warms the browser up.
+func index(ctx context.Context) (float64, error) {
+	tab, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
+	defer closeTab()
+	var found []float64
+	for i := range 6 {
+		n, err := chromedp.Run(tab, chromedp.Evaluate[float64](stage.Index))
+		if err != nil {
+			return 0, err
+		}
+		if i > 0 {
+			found = append(found, n)
+		}
+	}
+	slices.Sort(found)
+	return found[len(found)/2], nil
 }
 
 func once(ctx context.Context, address string, slower float64) (time.Duration, error) {

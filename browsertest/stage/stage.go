@@ -138,3 +138,30 @@ func SlowPhone(ctx context.Context, slower float64) error {
 const FirstPaint = `new Promise((done) => new PerformanceObserver((list) => {
 	for (const e of list.getEntriesByName('first-contentful-paint')) done(e.startTime);
 }).observe({ type: 'paint', buffered: true }))`
+
+// MidPhone is the BenchmarkIndex of the phone that pages are measured on: what Chrome's developer tools calibrate for
+// as mid-tier, a Pixel 5. Their low tier, a Moto G Power of 2022, has 264 (CalibrationController.ts of
+// ChromeDevTools/devtools-frontend). The ranges in Lighthouse's docs/throttling.md are of Chrome 86.
+const MidPhone = 1000
+
+// Index comes to this processor's BenchmarkIndex, as Lighthouse defines it: the mean of how many tens of strings of
+// ten thousand letters are made in a second, and of how many tens of copies of a hundred thousand numbers.
+const Index = `(() => {
+	const half = 500, perSecond = (n, since) => Math.round(n / 10 / ((Date.now() - since) / 1000));
+	let strings = 0, began = Date.now();
+	while (Date.now() - began < half) {
+		let s = '';
+		for (let i = 0; i < 10000; i++) s += 'a';
+		if (s.length === 1) throw new Error('so that the loop is not optimized away');
+		strings++;
+	}
+	strings = perSecond(strings, began);
+	let from = Array.from({ length: 100000 }, (_, i) => i), to = [...from], copies = 0;
+	began = Date.now();
+	while (copies % 10 !== 0 || Date.now() - began < half) {
+		for (let i = 0; i < from.length; i++) to[i] = from[i];
+		[from, to] = [to, from];
+		copies++;
+	}
+	return (strings + perSecond(copies, began)) / 2;
+})()`
