@@ -305,7 +305,7 @@ func (v verifier) sums() error {
 		a            args
 		want         dayTotals
 	}{
-		{"days", q("days"), args{0, 1 << 40}, maps.Clone(v.days)},
+		{"days", q("days"), args{int64(0), int64(1 << 40)}, maps.Clone(v.days)},
 		{"months", q("months"), nil, v.days.byMonth()},
 		{"shop_days", q("shop-days"), nil, v.days.ofShop()},
 	} {
