@@ -27,7 +27,7 @@ const (
 	listenEvery   = 2 * time.Second  // how often what other processes booked is looked for
 	listenPause   = time.Second      // between two events of one stream
 	pingEvery     = 20 * time.Second // so that no proxy takes the stream for dead
-	streamLasts   = 10 * time.Minute // then the browser comes again, and who it is is looked at again
+	streamLasts   = 10 * time.Minute // then the browser comes again
 	slowest       = 10 * time.Second // who can't take an event for so long is dropped
 	newsMost      = 99
 	newsReach     = 10_000 // facts that are looked at for a partner's

@@ -107,7 +107,7 @@ func (s *server) page(r route) http.Handler {
 			s.log.Error("a page is not there", "page", r.pattern, "cause", err.Error())
 		}
 		s.counts.refused(p.status)
-		v.fault, v.notice = "", ""
+		v.fault, v.notice, v.place = "", "", "" // a page without blocks
 		if err := recovered(func() error {
 			return v.render(p.status, web.Problem{Status: p.status, Detail: p.detail})
 		}); err != nil {
