@@ -27,7 +27,7 @@ const (
 	listenEvery   = 2 * time.Second  // how often what other processes booked is looked for
 	listenPause   = time.Second      // between two events of one stream
 	pingEvery     = 20 * time.Second // so that no proxy takes the stream for dead
-	streamLasts   = 10 * time.Minute // then the browser comes again, and who it is is looked at again
+	streamLasts   = 10 * time.Minute // then the browser comes again
 	slowest       = 10 * time.Second // who can't take an event for so long is dropped
 	newsMost      = 99
 	newsReach     = 10_000 // facts that are looked at for a partner's
@@ -147,6 +147,13 @@ func placeOfID(id, partner string) (seq int64, known bool) {
 	return int64(binary.BigEndian.Uint64(plain)), true
 }
 
+// place is where the chain ends now, as the id of an event.
+func (s *server) place(partner string) (id string, err error) {
+	var seq int64
+	err = s.store.readers.look(q("newest-fact"), nil, &seq)
+	return placeID(seq, partner), err
+}
+
 // News reads what was booked since a place of the chain; of one partner, or of all for "".
 func (s *Store) News(ctx context.Context, since int64, partner string) (n News, err error) {
 	n.Changed = []string{}
@@ -205,7 +212,7 @@ func (s *server) stream(v *visit, partner string) error {
 	if !send("retry: 3000\n" + first.event(partner)) {
 		return nil
 	}
-	return s.listen(v.Context(), wake, first.Seq, partner, send)
+	return s.listen(v, wake, first.Seq, partner, send)
 }
 
 // firstNews is the event that a stream begins with: of nothing, at the place where the browser left off. One
@@ -240,10 +247,11 @@ func write(w http.ResponseWriter, text string) error {
 	return err
 }
 
-// listen sends what is new whenever it is woken.
+// listen sends what is new whenever it is woken, for as long as its session lasts.
 func (s *server) listen(
-	ctx context.Context, wake chan struct{}, since int64, partner string, send func(string) bool,
+	v *visit, wake chan struct{}, since int64, partner string, send func(string) bool,
 ) error {
+	ctx := v.Context()
 	ping, end := time.NewTicker(pingEvery), time.NewTimer(streamLasts)
 	defer ping.Stop()
 	defer end.Stop()
@@ -255,7 +263,7 @@ func (s *server) listen(
 		case <-end.C:
 			return nil
 		case <-ping.C:
-			if !send(": ping\n\n") {
+			if !s.isIn(v) || !send(": ping\n\n") {
 				return nil
 			}
 			continue
@@ -273,7 +281,7 @@ func (s *server) listen(
 		if len(news.Changed) == 0 {
 			continue
 		}
-		if !send(news.event(partner)) {
+		if !s.isIn(v) || !send(news.event(partner)) {
 			return nil
 		}
 		select {
@@ -282,4 +290,13 @@ func (s *server) listen(
 			return nil
 		}
 	}
+}
+
+// isIn reports whether a stream is still somebody's: who was shut out, or has signed out, hears no more.
+func (s *server) isIn(v *visit) bool {
+	now, err := s.store.sessionOf(v.session.hash)
+	if err != nil {
+		s.log.Error("live pages", "cause", err.Error())
+	}
+	return err == nil && now != nil
 }

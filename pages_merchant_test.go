@@ -840,6 +840,19 @@ func (l *listener) hearsOf() int {
 	}
 }
 
+// ends wants the stream to end, with nothing said before.
+func (l *listener) ends() {
+	l.Helper()
+	for l.lines.Scan() {
+		if text := l.lines.Text(); strings.HasPrefix(text, "data: ") {
+			l.Fatalf("the stream goes on: %s", text)
+		}
+	}
+	if err := l.lines.Err(); err != nil {
+		l.Fatalf("the stream ends by %v", err)
+	}
+}
+
 // Whoever looks on hears of a payment; whoever comes back hears of those that came meanwhile, and where that
 // can't be told, that everything may have changed. The stream ends when the service does.
 func TestEventsComeAndEnd(t *testing.T) {
@@ -864,8 +877,12 @@ func TestEventsComeAndEnd(t *testing.T) {
 	if stream.id == began {
 		t.Error("the payment has no place of its own")
 	}
+	page := d.ask("GET", "/admin/payments", "", nil).place()
 	sells()
 	sells()
+	if n := follows("/admin/events?since="+page, "").hearsOf(); page == "" || n != 2 {
+		t.Errorf("of two payments since the page was made at %q, %d are told of", page, n)
+	}
 	for _, back := range []*listener{follows("/admin/events", began), follows("/admin/events?since="+began, "")} {
 		if n := back.hears(); len(n.Changed) > 0 || back.id != began {
 			t.Errorf("after coming back it begins with %+v at %s, want nothing at %s", n, back.id, began)

@@ -332,6 +332,8 @@ func TestAPartnerIsShutOut(t *testing.T) {
 	}
 	owner.want(owner.post(page+"/shut-out", nil), 200, "Your password, once more")
 	asha.want(asha.get("/partner/"), 200, "")
+	stream := s.follows(asha.client, "/partner/events", "", "")
+	stream.hears()
 	owner.want(owner.post(page+"/shut-out", again), 303, page)
 	owner.want(owner.get(page), 200, "Shut out of the portal.")
 	if shown := owner.get(page).body; strings.Contains(shown, "/shut-out") || !strings.Contains(shown, "was shut out of the portal") {
@@ -357,6 +359,7 @@ func TestAPartnerIsShutOut(t *testing.T) {
 	if earned := s.balance("ASHA"); earned != 10000 {
 		t.Errorf("they earn %d, want 10000 as before", earned)
 	}
+	stream.ends()
 
 	if token, err = s.InvitePartner(s.ctx(), "ASHA"); err != nil {
 		t.Fatal(err)
@@ -378,6 +381,14 @@ func TestAPartnerHearsOfTheirSales(t *testing.T) {
 		}
 	}
 	follows := func(b *browser, last string) *listener { return s.follows(b.client, "/partner/events", "", last) }
+	page := asha.get("/partner/").place()
+	sells("ASHA10", "RAVI10", "ASHA10") // before the page's script has run
+	if n := s.follows(asha.client, "/partner/events?since="+page, "", "").hearsOf(); n != 2 {
+		t.Errorf("of two sales since the page was made, %d are told of", n)
+	}
+	if _, told := placeOfID(page, ""); told {
+		t.Errorf("the page's place %s tells how much is booked in the whole shop", page)
+	}
 	stream := follows(asha, "")
 	if n := stream.hears(); len(n.Changed) > 0 {
 		t.Errorf("it begins with %+v", n)

@@ -48,6 +48,7 @@ type visit struct {
 	s       *server
 	session *Session // nil where nobody is signed in
 	lang    string
+	place   string // of the chain, before anything of the page was read: what comes later is told from there on
 	notice  string // of the page before
 	fault   string
 }
@@ -106,7 +107,7 @@ func (s *server) page(r route) http.Handler {
 			s.log.Error("a page is not there", "page", r.pattern, "cause", err.Error())
 		}
 		s.counts.refused(p.status)
-		v.fault, v.notice = "", ""
+		v.fault, v.notice, v.place = "", "", "" // a page without blocks
 		if err := recovered(func() error {
 			return v.render(p.status, web.Problem{Status: p.status, Detail: p.detail})
 		}); err != nil {
@@ -157,6 +158,9 @@ func (s *server) admit(r route, v *visit) (err error) {
 		return v.toSignIn(portal)
 	case !slices.Contains(r.may, v.session.Role):
 		return problem{http.StatusForbidden, ""}
+	}
+	if v.place, err = s.place(v.session.Partner); err != nil {
+		return err
 	}
 	v.Request = v.WithContext(withActor(v.Context(), v.session.who(), s.network(v.Request)))
 	if r.again != "" {
@@ -278,7 +282,7 @@ func (v *visit) frame() web.Frame {
 		Now: v.s.store.now(), Notice: v.notice, Fault: v.fault, Block: v.URL.Query().Get("block"),
 	}
 	if v.session != nil && !v.session.Waits {
-		f.Who, f.Role = v.session.Email, v.session.Role
+		f.Who, f.Role, f.Place = v.session.Email, v.session.Role, v.place
 		if v.session.Partner == "" {
 			f.Needs = v.s.badge.count(v.Context(), v.s)
 		}

@@ -71,6 +71,13 @@ func (b *browser) post(path string, form url.Values) said {
 	return b.at(http.MethodPost, path, form)
 }
 
+// place is up to where a page says that it shows what happened.
+func (a said) place() string {
+	_, rest, _ := strings.Cut(a.body, ` data-place="`)
+	place, _, _ := strings.Cut(rest, `"`)
+	return place
+}
+
 // want fails unless the answer has a status and leads to, or holds, a text.
 func (b *browser) want(got said, status int, text string) said {
 	b.Helper()

@@ -531,7 +531,21 @@ func (s *Store) Session(ctx context.Context, token string) (*Session, error) {
 	if token == "" || len(token) > 64 {
 		return nil, nil
 	}
-	found := &Session{hash: tokenHash(token)}
+	found, err := s.sessionOf(tokenHash(token))
+	if err != nil || found == nil || s.now().Sub(found.seen) < seenEvery {
+		return found, err
+	}
+	if err := s.write(ctx, s.clicks, func(t *tx) error {
+		return t.exec(q("see-session"), t.now.UnixMilli(), found.hash)
+	}); err != nil { // a full disk must not take the pages away just then
+		slog.Warn("that somebody was seen is not noted", "cause", err.Error())
+	}
+	return found, nil
+}
+
+// sessionOf is the session of a token's hash, nil for one that is over. It does not count as having been seen.
+func (s *Store) sessionOf(hash []byte) (*Session, error) {
+	found := &Session{hash: hash}
 	var at, seen, ends, created int64
 	var again, last, disabled *int64
 	u := &found.User
@@ -550,14 +564,6 @@ func (s *Store) Session(ctx context.Context, token string) (*Session, error) {
 	_, idle := u.lasts()
 	if !u.Disabled.IsZero() || !now.Before(found.ends) || now.Sub(found.seen) >= idle {
 		return nil, nil
-	}
-	if now.Sub(found.seen) < seenEvery {
-		return found, nil
-	}
-	if err := s.write(ctx, s.clicks, func(t *tx) error {
-		return t.exec(q("see-session"), t.now.UnixMilli(), found.hash)
-	}); err != nil { // a full disk must not take the pages away just then
-		slog.Warn("that somebody was seen is not noted", "cause", err.Error())
 	}
 	return found, nil
 }

@@ -17,32 +17,53 @@
 
   var blocks = doc.querySelectorAll('[data-live]');
   if (!blocks.length || !window.EventSource) return;
-  var stream, place = '', pause = 0, waiting = {}, news = 0;
+  var stream, place = body.dataset.place || '', pause = 0, news = 0;
+  var waiting = {}; // blocks that have changed and still stand as they were
+  var loading = {}; // blocks that are being fetched: true where they have changed once more since
 
+  // One fetch of a block at a time, so that an older answer never replaces a newer one. A block that did not
+  // come waits, for a press or for the next event.
   function swap(id) {
     var old = doc.getElementById(id);
     if (!old) return;
-    fetch(old.dataset.live, { headers: { Accept: 'text/html' } }).then(function (r) {
+    delete waiting[id];
+    if (id in loading) { loading[id] = true; return; }
+    loading[id] = false;
+    fetch(old.dataset.live, {
+      headers: { Accept: 'text/html' }, signal: AbortSignal.timeout && AbortSignal.timeout(30000)
+    }).then(function (r) {
       return r.ok ? r.text() : Promise.reject();
     }).then(function (html) {
-      var fresh = new DOMParser().parseFromString(html, 'text/html').getElementById(id);
-      if (fresh && doc.getElementById(id) === old) old.replaceWith(fresh);
-    }).catch(function () {});
+      var fresh = new DOMParser().parseFromString(html, 'text/html').getElementById(id), more = loading[id];
+      if (fresh) old.replaceWith(fresh);
+      delete loading[id];
+      if (more) swap(id);
+    }).catch(function () {
+      delete loading[id];
+      waiting[id] = true;
+      announce();
+    });
   }
 
   function show() {
+    news = 0;
     Object.keys(waiting).forEach(swap);
-    waiting = {}; news = 0; line.textContent = '';
+    announce();
   }
 
+  // What the line says already is not said again, and its button stays the one that may be in use.
   function announce() {
-    var b = doc.createElement('button'), waits = Object.keys(waiting).length;
-    if (!news && !waits) return;
-    b.type = 'button';
-    b.textContent = (news === 0 ? body.dataset.changed : news === 1 ? body.dataset.new :
+    var b = line.firstChild, waits = Object.keys(waiting).length;
+    if (!news && !waits) { line.textContent = ''; return; }
+    var text = (news === 0 ? body.dataset.changed : news === 1 ? body.dataset.new :
       body.dataset.news.replace('{n}', news)) + (waits ? ' · ' + body.dataset.show : '');
-    b.onclick = show;
-    line.replaceChildren(b);
+    if (b && b.textContent === text) return;
+    if (!b) {
+      b = line.appendChild(doc.createElement('button'));
+      b.type = 'button';
+      b.onclick = show;
+    }
+    b.textContent = text;
   }
 
   // Rows do not move under a finger: a list that is touched, read from further down, or written in waits
@@ -56,7 +77,7 @@
     place = e.lastEventId;
     doc.querySelectorAll('[data-live]').forEach(function (el) {
       var on = el.dataset.topics.split(' ');
-      if (!what.changed.some(function (c) { return on.indexOf(c) >= 0; })) return;
+      if (!waiting[el.id] && !what.changed.some(function (c) { return on.indexOf(c) >= 0; })) return;
       if (busy(el)) waiting[el.id] = true; else swap(el.id);
     });
     news += what.payments;

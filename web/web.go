@@ -27,6 +27,7 @@ type Frame struct {
 	Who    string    // who is signed in, "" for nobody
 	Role   string    // owner, finance, viewer, partner; "" for nobody
 	Now    time.Time // when the page was made
+	Place  string    // up to where the page shows what happened; its script asks for what came later
 	Notice string    // what was just done: a code of the words' [notice], or a sentence
 	Fault  string    // what could not be done: a code of the words' [fault], or a sentence
 	Needs  int       // how much waits for a person, shown beside the navigation
