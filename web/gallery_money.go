@@ -161,7 +161,7 @@ func settingsSamples() []Sample {
 		{At: ago(2 * hour), Who: "Ravi", Did: "payment-agreed", About: galleryTxn(2),
 			Link: "/admin/payments/" + galleryTxn(2), Note: "seen on the dashboard"},
 		{At: ago(3 * hour), Who: "root (command)", Did: "key-added", About: "checkout", Note: "orders"},
-		{At: ago(3 * hour), Who: "Ravi", Did: "partner-changed", About: "ASHA", Note: "rate 12%, DIWALI, UPI id, as agreed"},
+		{At: ago(3 * hour), Who: "Ravi", Did: "partner-changed", About: "ASHA", Note: "rate 12%, UPI id, as agreed"},
 		{At: ago(3 * hour), Who: "Ravi", Did: "signed-in"},
 		{At: galleryNow, Who: nasty(0), Did: nasty(1), About: nasty(4),
 			Link: "//evil.example/" + nasty(2), Note: nasty(7), From: nasty(3)}}

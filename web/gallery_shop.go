@@ -128,14 +128,14 @@ func needsSamples() []Sample {
 		"refunds": "refund accepted of a payment that is not known", "forward": "the shop answered HTTP 500",
 		"refused": "its signature does not fit the merchant key, or it names another shop",
 	}
+	labels := map[string]string{"refunds": "555000%d", "forward": "refund 555000%d", "refused": "198.51.100.%d/32"}
 	for _, n := range galleryNeeds() {
 		p := Needs{What: n.Kind, All: galleryNeeds()}
 		for i, r := range galleryRows(12) {
 			row := NeedRow{TxnID: r.TxnID, At: r.At, Amount: r.Amount, Partner: r.Partner, Name: r.Name,
 				Held: r.Commission, Why: why[n.Kind]}
-			if n.Kind == "refunds" || n.Kind == "refused" || n.Kind == "forward" {
-				row = NeedRow{Label: fmt.Sprintf("refund 555000%d", i), At: r.At,
-					Why: waits[n.Kind]}
+			if label := labels[n.Kind]; label != "" {
+				row = NeedRow{Label: fmt.Sprintf(label, i), At: r.At, Why: waits[n.Kind]}
 			}
 			p.Rows = append(p.Rows, row)
 		}

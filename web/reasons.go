@@ -22,6 +22,7 @@ import (
 const (
 	longestSaying = 2000 // bounds the work for a text that a stranger may have made long
 	mostHoles     = 8
+	mostTries     = 200 // a sentence of the program's takes two for each fault it names
 )
 
 // sayings are the sentences of one language.
@@ -149,22 +150,54 @@ func (s *sayings) match(one *saying, i int, text string, found []string) bool {
 	}
 }
 
+// telling is one text being said. A text can be taken for several sentences that end in the same reason, and this
+// reason for several again: one made for it would take twice as long with every few letters. So each reason is tried
+// once, and a text with too many of them is not known.
+type telling struct {
+	*sayings
+	short bool              // ids are shortened
+	said  map[string]string // what became of each that was tried; "" for one that is not known
+	tries int
+}
+
 // say is a sentence in the language, as HTML; false for one that is not known.
 func (s *sayings) say(text string) (html string, known bool) {
-	text = strings.TrimSpace(text)
-	if text == "" || len(text) > longestSaying {
+	return (&telling{sayings: s}).all(text)
+}
+
+// all says the text itself.
+func (t *telling) all(text string) (html string, known bool) {
+	if len(text) > longestSaying {
 		return "", false
 	}
-	for i := range s.list {
-		one := &s.list[i]
+	t.said = map[string]string{}
+	html, known = t.say(text)
+	return html, known && t.tries <= mostTries
+}
+
+// say says the text, or a reason within it.
+func (t *telling) say(text string) (html string, known bool) {
+	text = strings.TrimSpace(text)
+	if html, tried := t.said[text]; tried || text == "" {
+		return html, html != ""
+	}
+	t.tries++
+	html, known = t.try(text)
+	t.said[text] = html
+	return html, known
+}
+
+func (t *telling) try(text string) (html string, known bool) {
+	for i := 0; i < len(t.list) && t.tries <= mostTries; i++ {
+		one := &t.list[i]
 		rest, begins := strings.CutPrefix(text, one.literals[0])
 		if !begins || !strings.HasSuffix(text, one.literals[len(one.literals)-1]) {
 			continue
 		}
 		var room [mostHoles]string
 		found := room[:len(one.holes)]
-		if s.match(one, 0, rest, found) {
-			if html, known := s.fill(one, found); known {
+		if t.match(one, 0, rest, found) {
+			if html, known := t.fill(one, found); known {
 				return html, true
 			}
 		}
@@ -173,28 +206,32 @@ func (s *sayings) say(text string) (html string, known bool) {
 }
 
 // fill fills a sentence's holes. One without a word of its own is known only by what a hole holds.
-func (s *sayings) fill(one *saying, found []string) (html string, known bool) {
+func (t *telling) fill(one *saying, found []string) (html string, known bool) {
 	reasons, told := 0, 0
 	for i, name := range one.holes {
 		text := template.HTMLEscapeString(found[i])
 		switch kind := kindOf(name); kind {
 		case "n", "money":
 		case "span", "day", "clock":
-			text = template.HTMLEscapeString(s.time(kind, found[i]))
+			text = template.HTMLEscapeString(t.time(kind, found[i]))
 		case "id", "name", "quoted":
+			if t.short && kind == "id" {
+				text = string(shortID(found[i]))
+				break
+			}
 			text = `<span dir="auto" translate="no">` + text + `</span>`
 		case "text":
 			text = foreign(text)
 		case "reason":
 			reasons++
-			if inner, is := s.say(found[i]); is {
+			if inner, is := t.say(found[i]); is {
 				text = inner
 				told++
 			} else {
 				text = foreign(text)
 			}
 		default:
-			text = template.HTMLEscapeString(s.words[kind][found[i]])
+			text = template.HTMLEscapeString(t.words[kind][found[i]])
 		}
 		found[i] = text
 	}
@@ -266,7 +303,7 @@ func (v *vocabulary) because(step, text string) template.HTML {
 // label is what is about no payment: an id, or a word with an id.
 func (v *vocabulary) label(text string) template.HTML {
 	if v.sayings != nil {
-		if html, known := v.inWords(text); known {
+		if html, known := (&telling{sayings: v.sayings(), short: true}).all(text); known {
 			return template.HTML("<bdi>" + html + "</bdi>")
 		}
 	}
@@ -284,16 +321,25 @@ func (v *vocabulary) note(act, text string) (template.HTML, error) {
 		return v.code("scope", text)
 	case act == "payout-sent":
 		return v.reason(text), nil
-	case !strings.HasPrefix(act, "partner-"):
+	case !strings.HasPrefix(act, "partner-") || act == "partner-disabled": // with nothing but why
 		return isolated(text), nil
 	}
-	parts := strings.Split(text, ", ")
+	return v.changes(text), nil
+}
+
+var ratePattern = regexp.MustCompile(`^rate [\d.]+%?$`)
+
+// changes is what was changed about a partner. It may end with a person's own words, which stay as they are: so
+// nothing is said in the language from the first part on that the program has not worded.
+func (v *vocabulary) changes(text string) template.HTML {
+	parts, ours := strings.Split(text, ", "), true
 	for i, part := range parts {
-		if html, known := v.inWords(part); known {
-			parts[i] = html
-		} else {
-			parts[i] = template.HTMLEscapeString(part)
+		ours = ours && (v.sayings().words["changed"][part] != "" || i == 0 && ratePattern.MatchString(part))
+		html := template.HTMLEscapeString(part)
+		if ours {
+			html, _ = v.inWords(part)
 		}
+		parts[i] = html
 	}
-	return template.HTML("<bdi>" + strings.Join(parts, ", ") + "</bdi>"), nil
+	return template.HTML("<bdi>" + strings.Join(parts, ", ") + "</bdi>")
 }

@@ -35,7 +35,7 @@ func TestReasonsInHindi(t *testing.T) {
 			"but the commission was due already", "ऑर्डर पर ASHA10 है; इस पर कुछ नहीं मिलता: प्रोग्राम ग्राहक के पहले 2 पेमेंट पर ही देता है; " +
 			"पर कमीशन पहले ही देय हो चुका था"},
 		{"the messages carry different amounts (₹1.00, ₹2.00) and different orders (7, 8) and different outcomes " +
-			"(failed, success)", "मैसेजों में अलग-अलग रक़म (₹1.00, ₹2.00) और अलग-अलग ऑर्डर (7, 8) और अलग-अलग " +
+			"(failed, success)", "मैसेज आपस में मेल नहीं खाते: अलग-अलग रक़म (₹1.00, ₹2.00) और अलग-अलग ऑर्डर (7, 8) और अलग-अलग " +
 			"नतीजे (असफल, सफल)"},
 		{"the customer seems to be ASHA: the same e-mail address and UPI id; 7 promo codes were tried on the order",
 			"ग्राहक ख़ुद ASHA ही लगते हैं: ई-मेल पता और UPI ID वही हैं; ऑर्डर पर 7 प्रोमो कोड आज़माए गए"},
@@ -56,6 +56,9 @@ func TestReasonsInHindi(t *testing.T) {
 			"if it was not paid, hissa payout failed 17, then hissa statement draft -partner ASHA makes a new one",
 			"स्टेटमेंट 17 का पैसा अब न चुकाएँ: T1 का कमीशन फिर रुक गया है (टकराव, विवाद)। अगर चुकाया नहीं गया, तो यहाँ असफल बताएँ या " +
 				"hissa payout failed 17 चलाएँ, फिर नया स्टेटमेंट बनाएँ, यहाँ या hissa statement draft -partner ASHA से"},
+		{"₹300.00 of earlier payouts was taken back since; hissa statement draft -partner ASHA makes a new statement",
+			"पहले के भुगतानों में से ₹300.00 इसके बाद वापस लिया गया; नया स्टेटमेंट बनाएँ, यहाँ या " +
+				"hissa statement draft -partner ASHA से"},
 		{"payout 17 of ASHA is paid, UTR 412345 and can't become sent: hissa payout reversed 17, if the money came back",
 			"ASHA का भुगतान 17 अभी 'चुकाया गया' है, UTR 412345, 'भेजा गया' नहीं हो सकता: पैसा लौट आया हो तो बताएँ, यहाँ या " +
 				"hissa payout reversed 17 से"},
@@ -89,6 +92,70 @@ func TestHolesOfReasonsAreTexts(t *testing.T) {
 		said := string(vocabularies()["hi"].reason(english))
 		if !strings.Contains(said, "&lt;b&gt;&amp;") || strings.Contains(said, "<b>") {
 			t.Errorf("%s: %s", english, said)
+		}
+	}
+}
+
+// A buyer chooses what comes back with a payment, and could choose it so that every few letters of it double the
+// work.
+func TestSayingTriesNoReasonTwice(t *testing.T) {
+	hi := vocabularies()["hi"].sayings()
+	const codeTakes, end = 128, " is on the order, but names no partner"
+	for _, c := range []struct{ begin, again, last string }{
+		{"x: ", "a; ", `x: "q"`}, {"", "a; ", `"q"`}, {"", "x: ", `"q"`}, {"", "refund: a; ", `"q"`}, {"", "conflict ", `"q"`},
+		{"", "refund: ", ""}, {"", "a; refund: x: ", "dispute"}, {"", "not a click: a; ", `"q"`},
+	} {
+		for _, row := range []struct{ length, most int }{{codeTakes, 100}, {longestSaying - len(end), 2 * mostTries}} {
+			text := c.begin
+			for len(text)+len(c.again)+len(c.last) <= row.length {
+				text += c.again
+			}
+			text += c.last + end
+			one := telling{sayings: hi}
+			said, _ := one.all(text)
+			if one.tries > row.most {
+				t.Errorf("%d tries for %d bytes: %.60s…", one.tries, len(text), text)
+			}
+			if row.length == codeTakes && !strings.Contains(said, "पर यह किसी पार्टनर का नहीं है") {
+				t.Errorf("%s: %s", text, said)
+			}
+		}
+	}
+}
+
+// Beside what an act changed about a partner stands why, in a person's own words, which no page rewrites.
+func TestNotesOfActs(t *testing.T) {
+	hi := vocabularies()["hi"]
+	for _, c := range []struct{ act, english, hindi string }{
+		{"partner-changed", "rate 12%, name, UPI id", "दर 12%, नाम, UPI ID"},
+		{"partner-changed", "rate 50.00, account, as agreed, name", "दर 50.00, बैंक खाता, as agreed, name"},
+		{"partner-changed", "DIWALI, name", "DIWALI, name"},
+		{"partner-changed", "rate too high, name", "rate too high, name"},
+		{"partner-enabled", "disabled, PAN", "disabled, PAN"},
+		{"partner-disabled", "name", "name"},
+		{"payment-denied", "disabled", "disabled"},
+		{"payout-sent", "file 3", "फ़ाइल 3"},
+	} {
+		said, err := hi.note(c.act, c.english)
+		if got := html.UnescapeString(someTag.ReplaceAllString(string(said), "")); err != nil || got != c.hindi {
+			t.Errorf("%s %s: %s, %v", c.act, c.english, got, err)
+		}
+	}
+}
+
+// What is about no payment is as short in Hindi as in English, and its title is whole.
+func TestLabelsAreShort(t *testing.T) {
+	for text, hindi := range map[string]string{
+		"refund 20261122111212800110168": "रिफ़ंड 202611…0110168", "order 7": "ऑर्डर 7",
+		"20261122111212800110168": "202611…0110168", "192.0.2.0/24": "192.0.2.0/24",
+	} {
+		label := string(vocabularies()["hi"].label(text))
+		if got := someTag.ReplaceAllString(label, ""); got != hindi {
+			t.Errorf("%s: %s", text, got)
+		}
+		id := text[strings.LastIndex(text, " ")+1:]
+		if !strings.Contains(label, `title="`+id+`"`) || strings.Contains(label, "lang=") {
+			t.Errorf("%s: %s", text, label)
 		}
 	}
 }
