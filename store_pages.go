@@ -171,7 +171,7 @@ func (r rows) payments(f paymentFilter, from place, n int, now time.Time) (payme
 		switch {
 		case count == reach:
 			from = place{least, 0}
-		case f.Partner == "":
+		case f.Partner == "" || bottom == low: // the span has no more
 			return paymentList{Lines: list}, nil
 		default:
 			from = place{bottom - 1, 1 << 62}

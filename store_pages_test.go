@@ -128,6 +128,9 @@ func TestPagesOfPaymentsHoldEachOnce(t *testing.T) {
 					if page.Next == nil {
 						break
 					}
+					if next := parsePlace(page.Next.String()); next == from {
+						t.Fatalf("%+v: the page after %v is itself (%d payments, looked up to %v)", f, from, len(page.Lines), page.Upto)
+					}
 					if len(page.Lines) != 11 && page.Upto.IsZero() {
 						t.Fatalf("%+v: a page of %d payments does not say how far it has looked", f, len(page.Lines))
 					}
