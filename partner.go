@@ -42,9 +42,10 @@ carried a code which nobody held are credited when it is added.
 
 invite prints a link, alone on stdout, to send to the partner. It is good once, for seven days: with
 it the partner chooses a password, and from then on signs in at /partner/ with it and the e-mail
-address that you gave. Another link ends the one before; one that is used sets a new password. -mail
-mails it to that address instead, through the server that [mail] names. -revoke shuts the partner out
-of the portal: they are signed out, and password and links work no more until you invite them anew.
+address that you gave. Another link ends the one before; one that is used sets a new password. With
+-mail the link is mailed to that address, through the server that [mail] names. -revoke shuts the
+partner out of the portal: they are signed out, and password and links work no more until you invite
+them anew.
 
 Example:  hissa partner add -code ASHA -name "Asha" -promo ASHA10 -rate 12%`,
 	run: func(c *call) error {
