@@ -3,7 +3,6 @@ package main
 // The merchant's pages about partners: the list, one partner, adding and changing one, taking many from a file.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -361,76 +360,6 @@ func lastDigits(text string) string {
 		return text
 	}
 	return masked + text[len(text)-4:]
-}
-
-// access is whether a partner can look at the portal.
-func (s *server) access(ctx context.Context, code string) (a web.Access, err error) {
-	a.State = "none"
-	err = s.store.read(ctx, func(r rows) error {
-		u, err := r.user(q("person-of-partner"), code)
-		if u == nil || err != nil {
-			return err
-		}
-		if a.State, a.At = u.State(), u.Seen; a.At.IsZero() {
-			a.At = u.Created
-		}
-		if a.State == "disabled" {
-			a.State, a.At = "shut", u.Disabled
-		}
-		return nil
-	})
-	return a, err
-}
-
-// handleInvite makes a link and shows it, or mails it. One that could not be mailed is shown too.
-func (s *server) handleInvite(v *visit) error {
-	if err := v.form(); err != nil {
-		return err
-	}
-	_, p, err := s.partnerOf(v)
-	if err != nil {
-		return err
-	}
-	now, err := s.access(v.Context(), p.Code)
-	if err != nil {
-		return err
-	}
-	if now.State == "shut" && v.session.Role != "owner" { // it was an owner's decision
-		return v.failed("/admin/partners/"+pathSegment(p.Code), "shut")
-	}
-	token, err := s.store.InvitePartner(v.Context(), p.Code)
-	if said, is := asSentence(err); is {
-		return v.failed("/admin/partners/"+pathSegment(p.Code), said)
-	}
-	if err != nil {
-		return err
-	}
-	if s.mailer != nil && v.PostFormValue("mail") != "" {
-		if s.mailInvitation(v, token) == nil {
-			return v.done("/admin/partners/"+pathSegment(p.Code), "mailed")
-		}
-		v.fault = "unmailed"
-	}
-	made := s.store.now()
-	return s.showPartner(v, http.StatusOK, web.Access{State: "invited", At: made,
-		Link: s.config.URLFor("partner", "welcome", token), Until: made.Add(linkLasts)}, web.Form{})
-}
-
-// handleShutOut takes a partner's way into the portal.
-func (s *server) handleShutOut(v *visit) error {
-	_, p, err := s.partnerOf(v)
-	if err != nil {
-		return err
-	}
-	here := "/admin/partners/" + pathSegment(p.Code)
-	err = s.store.ShutPartnerOut(v.Context(), p.Code)
-	if said, is := asSentence(err); is {
-		return v.failed(here, said)
-	}
-	if err != nil {
-		return err
-	}
-	return v.done(here, "shut_out")
 }
 
 func (s *server) handlePartnerState(v *visit) error {
