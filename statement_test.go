@@ -53,9 +53,9 @@ func (b *books) settles(s *Statement, step, utr string) *Statement {
 // due brings a partner the commission of a payment that is due.
 func (b *books) due(partner, txn string, paise int64) {
 	b.Helper()
-	b.bind(Order{ID: "of " + txn, Promo: partner + "10"})
-	b.send(payment(txn, "of "+txn, amount(paise), paid(b.clockNow().Add(-15*24*time.Hour))))
-	b.answers(txn, agreeing(txn, "of "+txn, paise))
+	b.bind(Order{ID: "of-" + txn, Promo: partner + "10"})
+	b.send(payment(txn, "of-"+txn, amount(paise), paid(b.clockNow().Add(-15*24*time.Hour))))
+	b.answers(txn, agreeing(txn, "of-"+txn, paise))
 }
 
 // What of a balance a statement makes payable, row by row a short history after ₹100.00 that are due
