@@ -42,7 +42,8 @@ type hub struct {
 
 func newHub() *hub { return &hub{listeners: map[chan struct{}]bool{}} }
 
-// join adds a listener; false when there are as many as may be, or the hub is closed.
+// join adds a listener, awake, because something may have come between two streams of theirs; false when there
+// are as many as may be, or the hub is closed. Only the hub sends, for it also closes.
 func (h *hub) join(most int) (wake chan struct{}, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,6 +51,7 @@ func (h *hub) join(most int) (wake chan struct{}, ok bool) {
 		return nil, false
 	}
 	wake = make(chan struct{}, 1)
+	wake <- struct{}{}
 	h.listeners[wake] = true
 	return wake, true
 }
@@ -255,7 +257,6 @@ func (s *server) listen(
 	ping, end := time.NewTicker(pingEvery), time.NewTimer(streamLasts)
 	defer ping.Stop()
 	defer end.Stop()
-	tell(wake, true) // what came between two streams
 	for {
 		select {
 		case <-ctx.Done():

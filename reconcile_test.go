@@ -275,7 +275,12 @@ func TestReconcileManyPages(t *testing.T) {
 func TestSweepOnceADay(t *testing.T) {
 	s, r := comparing(t)
 	clock := time.Now()
-	s.setClock(func() time.Time { return clock })
+	turn := func(d time.Duration) { // the service asks for the time meanwhile
+		clock = clock.Add(d)
+		now := clock
+		s.setClock(func() time.Time { return now })
+	}
+	turn(0)
 	last := func() *Reconciliation {
 		t.Helper()
 		l, err := s.LastReconciliation(t.Context())
@@ -316,7 +321,7 @@ func TestSweepOnceADay(t *testing.T) {
 	}{
 		{sweepAgain - time.Minute, false}, {time.Minute, true}, {sweepEvery - time.Minute, false}, {time.Minute, true},
 	} {
-		clock = clock.Add(row.after)
+		turn(row.after)
 		if err := r.sweepWhenDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -75,6 +75,12 @@ func (b *books) setClock(clock func() time.Time) {
 	b.real = clock
 }
 
+// holdClock lets no time pass until the clock is set again.
+func (b *books) holdClock() {
+	now := b.clockNow()
+	b.setClock(func() time.Time { return now })
+}
+
 func (b *books) wait(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
