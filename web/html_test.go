@@ -110,6 +110,9 @@ func (d *document) check(t *testing.T) {
 				}
 			}
 		}
+		if id, within := strings.CutPrefix(e.attrs["href"], "#"); within && id != "" && !ids[id] {
+			t.Errorf("href leads to %q, which is not there", id)
+		}
 		d.checkField(t, e, labels, inner)
 		inner = inner && (e.name == "label" || e.name == "input" || e.name == "span")
 	}
