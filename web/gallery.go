@@ -305,7 +305,7 @@ func paymentsSamples() []Sample {
 		{Name: "payments/one", Page: Payments{Rows: galleryRows(1), Query: PaymentQuery{Text: "4812"}}},
 		{Name: "payments/nothing", Page: Payments{Nothing: true,
 			Webhook: "https://go.chai.example/webhooks/paytm"}},
-		{Name: "payments/no-match", Page: Payments{Query: PaymentQuery{Text: "ASHA", State: "due"}}},
+		{Name: "payments/no-match", Page: Payments{Query: PaymentQuery{Text: "ASHA", State: "due", From: ago(7 * 24 * hour)}}},
 		{Name: "payments/hostile", Page: Payments{Rows: hostileRows, Query: PaymentQuery{Text: nasty(1),
 			Partner: nasty(0),
 			State:   nasty(4), Faults: map[string]string{"from": "date"}},
