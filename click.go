@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -225,14 +224,14 @@ func unusable(field, text string) httpError {
 }
 
 var (
-	orderPattern = regexp.MustCompile(`^[A-Za-z0-9@=_.-]{1,64}$`)
-	plainPattern = regexp.MustCompile(`^[^\x00-\x1f\x7f]{0,128}$`)
+	orderPattern = pattern(`^[A-Za-z0-9@=_.-]{1,64}$`)
+	plainPattern = pattern(`^[^\x00-\x1f\x7f]{0,128}$`)
 )
 
 // order checks what the shop said. A click or code that nobody knows is no fault: it is bound, and
 // loses with its reason.
 func (q orderRequest) order() (Order, error) {
-	if !orderPattern.MatchString(q.OrderID) {
+	if !orderPattern().MatchString(q.OrderID) {
 		return Order{}, unusable("order_id", "order_id must be the ORDERID sent to Paytm: "+
 			"1 to 64 letters, digits and @ - _ . =")
 	}
@@ -245,7 +244,7 @@ func (q orderRequest) order() (Order, error) {
 		{"click_id", o.ClickID}, {"promo_code", o.Promo}, {"customer_id", q.CustomerID},
 		{"email", q.Email}, {"mobile", q.Mobile},
 	} {
-		if !plainPattern.MatchString(field.value) {
+		if !plainPattern().MatchString(field.value) {
 			return Order{}, unusable(field.name, field.name+
 				" must be at most 128 characters, none of them a control character")
 		}

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,7 +153,7 @@ func (r *configReader) decode() bool {
 
 // quotedSign is how the decoder's messages quote a single sign. What they quote beside it is a
 // piece of the file, perhaps of a key.
-var quotedSign = regexp.MustCompile(`'\\?[^'\pC]'|"\\?[^"\pC]"`)
+var quotedSign = pattern(`'\\?[^'\pC]'|"\\?[^"\pC]"`)
 
 // refuseSyntax says where the text stops being TOML, and nothing of a line that may hold a key.
 func (r *configReader) refuseSyntax(syntax toml.ParseError) {
@@ -162,7 +161,7 @@ func (r *configReader) refuseSyntax(syntax toml.ParseError) {
 	line := r.text[strings.LastIndexByte(r.text[:at], '\n')+1:]
 	line, _, _ = strings.Cut(line, "\n")
 	why := refusal{strings.TrimSuffix(syntax.Message, "."), `write it like name = "value"`}
-	unquoted := quotedSign.ReplaceAllString(syntax.Message, "")
+	unquoted := quotedSign().ReplaceAllString(syntax.Message, "")
 	switch {
 	case strings.HasPrefix(why.problem, "Key '"):
 		why = refusal{"stands in the file twice", "keep one of them"}

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +37,7 @@ func parseListen(text string) (string, error) {
 	return text, nil
 }
 
-var basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+var basePath = pattern(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
 
 // parseBase reads a URL that others are made from by adding to its path.
 func parseBase(text, example, reason string) (*url.URL, error) {
@@ -51,7 +50,7 @@ func parseBase(text, example, reason string) (*url.URL, error) {
 	case strings.ContainsAny(text, "?#"):
 		return nil, refuse(shown(text)+" has a query or fragment",
 			"leave out the ? or # and what follows")
-	case u.RawPath != "" || !basePath.MatchString(u.Path):
+	case u.RawPath != "" || !basePath().MatchString(u.Path):
 		return nil, refuse(shown(text)+" has an odd path",
 			"use only letters, digits and - _ . ~ between single slashes")
 	}
@@ -225,9 +224,9 @@ func parseProxy(text string) (netip.Prefix, error) {
 
 const label = `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`
 
-var hostPattern = regexp.MustCompile(`^` + label + `(\.` + label + `)*$`)
+var hostPattern = pattern(`^` + label + `(\.` + label + `)*$`)
 
-func isHostName(text string) bool { return len(text) <= 253 && hostPattern.MatchString(text) }
+func isHostName(text string) bool { return len(text) <= 253 && hostPattern().MatchString(text) }
 
 func parseHost(text string) (string, error) {
 	if !isHostName(text) {
@@ -238,7 +237,7 @@ func parseHost(text string) (string, error) {
 }
 
 // sharedSuffix are the endings under .in that many sites share: browsers take no cookie for them.
-var sharedSuffix = regexp.MustCompile(`^(ac|co|edu|firm|gen|gov|ind|mil|net|nic|org|res)\.in$`)
+var sharedSuffix = pattern(`^(ac|co|edu|firm|gen|gov|ind|mil|net|nic|org|res)\.in$`)
 
 func parseCookieDomain(text string) (string, error) {
 	domain := strings.ToLower(text)
@@ -254,14 +253,14 @@ func parseCookieDomain(text string) (string, error) {
 	case !isHostName(domain):
 		return "", refuse(shown(text)+" is not a plain host name",
 			`write the name alone like "shop.in"`)
-	case !strings.Contains(domain, ".") || sharedSuffix.MatchString(domain):
+	case !strings.Contains(domain, ".") || sharedSuffix().MatchString(domain):
 		return "", refuse(shown(text)+" is shared by many sites and browsers refuse its cookies",
 			`write your own like "shop.in" or leave it empty`)
 	}
 	return domain, nil
 }
 
-var midPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var midPattern = pattern(`^[A-Za-z0-9_-]{1,64}$`)
 
 // parseMID never repeats the text: a merchant key is easily put in its place.
 func parseMID(text string) (string, error) {
@@ -270,7 +269,7 @@ func parseMID(text string) (string, error) {
 		return "", refuse("is not set", "copy it from Paytm's dashboard under API keys")
 	case strings.TrimSpace(text) != text:
 		return "", refuse("has spaces around it", "remove them")
-	case !midPattern.MatchString(text):
+	case !midPattern().MatchString(text):
 		return "", refuse("is not 1 to 64 letters, digits, - or _",
 			"copy it again from Paytm's dashboard")
 	}
@@ -297,13 +296,13 @@ func choice(words ...string) func(string) (string, error) {
 
 const longest = 365 * 24 * time.Hour
 
-var periodPattern = regexp.MustCompile(`^([0-9]{1,6})([dhm])$`)
+var periodPattern = pattern(`^([0-9]{1,6})([dhm])$`)
 
 // period accepts a whole number of days, hours or minutes from shortest to 365 days.
 func period(shortest time.Duration) func(string) (time.Duration, error) {
 	units := map[string]time.Duration{"d": 24 * time.Hour, "h": time.Hour, "m": time.Minute}
 	return func(text string) (time.Duration, error) {
-		match := periodPattern.FindStringSubmatch(text)
+		match := periodPattern().FindStringSubmatch(text)
 		if match == nil {
 			return 0, refuse(shown(text)+" is not a length of time",
 				`write days, hours or minutes like "30d", "12h" or "90m"`)
@@ -321,13 +320,13 @@ func period(shortest time.Duration) func(string) (time.Duration, error) {
 	}
 }
 
-var monthsPattern = regexp.MustCompile(`^([0-9]{1,3})mo$`)
+var monthsPattern = pattern(`^([0-9]{1,3})mo$`)
 
 func parseMonths(text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
-	if match := monthsPattern.FindStringSubmatch(text); match != nil {
+	if match := monthsPattern().FindStringSubmatch(text); match != nil {
 		if n, _ := strconv.Atoi(match[1]); n >= 1 && n <= 120 {
 			return n, nil
 		}
@@ -523,7 +522,7 @@ func readKeys[T any](
 	return keys
 }
 
-var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variablePattern = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // secret follows one reference, leaving out one final newline, as editors and shells add it. A text
 // that is no reference is likely the key itself: it is never repeated.
@@ -535,7 +534,7 @@ func (r *configReader) secret(reference string, kind keyKind) (secret string, er
 		if r.readSecrets {
 			secret, err = r.readKeyFile(file, kind)
 		}
-	case isVariable && variablePattern.MatchString(variable):
+	case isVariable && variablePattern().MatchString(variable):
 		if secret = os.Getenv(variable); r.readSecrets && secret == "" {
 			err = refuse("the environment variable "+named(variable)+" is empty",
 				"set it where the service is started or use file:PATH")
@@ -641,7 +640,7 @@ func parsePayoutColumn(text string) (payoutColumn, error) {
 	if strings.ContainsAny(heading[:1], "+-@") {
 		return payoutColumn{}, refuse(shown(heading)+" looks like a formula", "begin it with a letter")
 	}
-	for _, name := range fieldPattern.FindAllString(cell, -1) {
+	for _, name := range fieldPattern().FindAllString(cell, -1) {
 		if payoutFields[name[1:len(name)-1]] == nil {
 			known := strings.Join(slices.Sorted(maps.Keys(payoutFields)), "} {")
 			return payoutColumn{}, refuse(shown(name)+" is no field", "write one of {"+known+"}")
@@ -650,11 +649,11 @@ func parsePayoutColumn(text string) (payoutColumn, error) {
 	return payoutColumn{heading, strings.TrimSpace(cell)}, nil
 }
 
-var accountPattern = regexp.MustCompile(`^[0-9]{6,20}$`)
+var accountPattern = pattern(`^[0-9]{6,20}$`)
 
 // parseAccount reads the number of a bank account.
 func parseAccount(text string) (string, error) {
-	if text != "" && !accountPattern.MatchString(text) {
+	if text != "" && !accountPattern().MatchString(text) {
 		return "", refuse(shown(text)+" is not an account number", "write 6 to 20 digits without blanks")
 	}
 	return text, nil
@@ -663,7 +662,7 @@ func parseAccount(text string) (string, error) {
 // taxRates is what the Act says of commission today.
 var taxRates = []string{"2026-04-01 393(1) 1006 2% 20000.00"}
 
-var sectionPattern = regexp.MustCompile(`^[0-9A-Za-z()]{1,16}$`)
+var sectionPattern = pattern(`^[0-9A-Za-z()]{1,16}$`)
 
 // parseTaxRate reads "DATE SECTION CODE RATE THRESHOLD".
 func parseTaxRate(text string) (rate TaxRate, err error) {
@@ -676,7 +675,7 @@ func parseTaxRate(text string) (rate TaxRate, err error) {
 		return rate, refuse(shown(parts[0])+" is not a date", example)
 	}
 	rate.Section, rate.Code = parts[1], parts[2]
-	if !sectionPattern.MatchString(rate.Section) || !sectionPattern.MatchString(rate.Code) {
+	if !sectionPattern().MatchString(rate.Section) || !sectionPattern().MatchString(rate.Code) {
 		return rate, refuse(shown(text)+" has no usable section or code", example)
 	}
 	if rate.BPS, err = parseShare(parts[3]); err != nil {

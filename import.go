@@ -184,7 +184,7 @@ func partnerOf(number int, cell func(string) string) partnerLine {
 		l.wrong = strings.TrimPrefix(err.Error(), "-")
 		return l
 	}
-	if !codePattern.MatchString(p.Code) || strings.HasPrefix(p.Code, clickPrefix) {
+	if !codePattern().MatchString(p.Code) || strings.HasPrefix(p.Code, clickPrefix) {
 		l.wrong = fmt.Sprintf("code %q: it is 1 to 32 letters, digits, - and _, a letter or digit first", p.Code)
 	} else if err := checkPartner(*p); err != nil {
 		l.wrong = strings.TrimPrefix(err.Error(), "-")

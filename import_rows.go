@@ -15,7 +15,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -180,7 +179,7 @@ var (
 		readBinding, (*tx).bringOrders}
 )
 
-var clickPattern = regexp.MustCompile(`^` + clickPrefix + `[A-Za-z0-9_-]{1,60}$`)
+var clickPattern = pattern(`^` + clickPrefix + `[A-Za-z0-9_-]{1,60}$`)
 
 // readClick makes a click of the cells of a line.
 func readClick(l *importLine, cell func(string) string, now time.Time) {
@@ -193,7 +192,7 @@ func readClick(l *importLine, cell func(string) string, now time.Time) {
 	sub, err := url.ParseQuery(strings.ReplaceAll(cell("sub"), "+", "%2B"))
 	c.At, c.Sub = at, subs(sub)
 	switch {
-	case !clickPattern.MatchString(c.ID):
+	case !clickPattern().MatchString(c.ID):
 		l.wrong(`id %q: it is "clk_" and 1 to 60 letters, digits, - and _`, c.ID)
 	case cell("at") == "":
 		l.wrong("at is missing: when it was clicked")
@@ -231,7 +230,7 @@ func readBinding(l *importLine, cell func(string) string, now time.Time) {
 	l.order.At = at
 }
 
-func isPlain(text string) bool { return plainPattern.MatchString(text) && utf8.ValidString(text) }
+func isPlain(text string) bool { return plainPattern().MatchString(text) && utf8.ValidString(text) }
 
 // pastTime reads a time; "" is now. What is wrong with it comes in words.
 func pastTime(text string, now time.Time) (at time.Time, wrong string) {

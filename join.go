@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -182,21 +181,21 @@ func (s *server) handleJoin(v *visit) error {
 	return v.to("/join?done")
 }
 
-var textPattern = regexp.MustCompile(`^[^\x00-\x09\x0b\x0c\x0e-\x1f\x7f]*$`)
+var textPattern = pattern(`^[^\x00-\x09\x0b\x0c\x0e-\x1f\x7f]*$`)
 
 // readApplication reads the form; wrong is by field.
 func readApplication(v *visit) (a Application, wrong map[string]string) {
 	wrong = map[string]string{}
 	text := func(name string, most int) string {
 		value := strings.TrimSpace(v.PostFormValue(name))
-		if len(value) > most || !textPattern.MatchString(value) {
+		if len(value) > most || !textPattern().MatchString(value) {
 			wrong[name] = "needed"
 		}
 		return value
 	}
 	a = Application{Name: text("name", 128), Mobile: text("mobile", 20), Places: text("where", 500),
 		Note: text("note", 1000), Code: text("code", 32)}
-	if !plainPattern.MatchString(a.Name) || a.Name == "" {
+	if !plainPattern().MatchString(a.Name) || a.Name == "" {
 		wrong["name"] = "needed"
 	}
 	if a.Places == "" {
@@ -210,7 +209,7 @@ func readApplication(v *visit) (a Application, wrong map[string]string) {
 	if a.Mobile != "" && plainMobile(a.Mobile) == "" {
 		wrong["mobile"] = "mobile"
 	}
-	if a.Code != "" && (!codePattern.MatchString(a.Code) || strings.HasPrefix(a.Code, clickPrefix)) {
+	if a.Code != "" && (!codePattern().MatchString(a.Code) || strings.HasPrefix(a.Code, clickPrefix)) {
 		wrong["code"] = "codeform"
 	}
 	return a, wrong
@@ -268,7 +267,7 @@ func (s *server) handleApplication(v *visit) error {
 		return problem{http.StatusBadRequest, ""}
 	}
 	wrong := map[string]string{"code": "codeform"}
-	if !codePattern.MatchString(code) || strings.HasPrefix(code, clickPrefix) {
+	if !codePattern().MatchString(code) || strings.HasPrefix(code, clickPrefix) {
 		return s.showApplications(v, http.StatusUnprocessableEntity, id, typed(v, wrong, "code", "reason"))
 	}
 	token, err := s.store.AcceptApplication(v.Context(), id, code)

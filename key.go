@@ -37,7 +37,7 @@ func keyAdd(c *call) error {
 	if *scope != "orders" && *scope != "read" && *scope != "metrics" {
 		return usageError{fmt.Sprintf("-scope %q: it is orders, read or metrics", *scope)}
 	}
-	if !codePattern.MatchString(c.args[0]) {
+	if !codePattern().MatchString(c.args[0]) {
 		return usageError{"a key's name is 1 to 32 letters, digits, - and _"}
 	}
 	return c.with(true, func(ctx context.Context, _ *Config, store *Store) error {

@@ -20,7 +20,6 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -87,12 +86,14 @@ const toReceiver = "the receiver"
 
 // noSuchMailbox are the answers about an address that say nothing of the next: RFC 5321, 4.2.3, and RFC 3463, 3.2,
 // which tells relaying that is denied, a quota, and the like from a mailbox that is not there.
-var noSuchMailbox = regexp.MustCompile(`^the server answers (?:5\d\d 5\.1\.\d+|55[013])$`)
+var noSuchMailbox = pattern(`^the server answers (?:5\d\d 5\.1\.\d+|55[013])$`)
 
 // ofAddress reports whether the server may well take the next mail.
-func (f mailFault) ofAddress() bool { return f.step == toReceiver && noSuchMailbox.MatchString(f.said) }
+func (f mailFault) ofAddress() bool {
+	return f.step == toReceiver && noSuchMailbox().MatchString(f.said)
+}
 
-var enhancedCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
+var enhancedCode = pattern(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
 // mailTrouble leaves of a server's words their codes alone.
 func mailTrouble(step string, err error) error {
@@ -103,7 +104,7 @@ func mailTrouble(step string, err error) error {
 		return nil
 	case errors.As(err, &answer):
 		return mailFault{step, strings.TrimSpace(fmt.Sprint("the server answers ", answer.Code, " ",
-			enhancedCode.FindString(answer.Msg)))}
+			enhancedCode().FindString(answer.Msg)))}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return mailFault{step, "no answer in time"}
 	case errors.As(err, &garbled):

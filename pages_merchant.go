@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -305,11 +304,11 @@ func pagingOf(from place, next *place) (p web.Paging) {
 }
 
 // amountPattern is what a person types for an amount in rupees and for nothing else.
-var amountPattern = regexp.MustCompile(`^₹? ?([0-9][0-9,]*)(\.[0-9]{1,2})?$`)
+var amountPattern = pattern(`^₹? ?([0-9][0-9,]*)(\.[0-9]{1,2})?$`)
 
 // asAmount reads an amount; sure is whether it can be nothing else: it has a ₹, a comma or paise.
 func asAmount(text string) (paise int64, sure bool) {
-	if !amountPattern.MatchString(text) {
+	if !amountPattern().MatchString(text) {
 		return -1, false
 	}
 	plain := strings.NewReplacer("₹", "", " ", "", ",", "").Replace(text)

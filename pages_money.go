@@ -533,7 +533,7 @@ func (s *server) handlePayout(v *visit) error {
 	switch step.Step {
 	case "paid":
 		step.UTR = strings.ToUpper(strings.TrimSpace(v.PostFormValue("utr")))
-		if !utrPattern.MatchString(step.UTR) {
+		if !utrPattern().MatchString(step.UTR) {
 			wrong["utr"] = "utr"
 		}
 	case "failed", "reversed":

@@ -460,7 +460,7 @@ func (s *server) handleNewPartner(v *visit) error {
 	}
 	c, wrong := partnerTyped(v, nil)
 	c.Code = strings.TrimSpace(v.PostFormValue("code"))
-	if !codePattern.MatchString(c.Code) || strings.HasPrefix(c.Code, clickPrefix) {
+	if !codePattern().MatchString(c.Code) || strings.HasPrefix(c.Code, clickPrefix) {
 		wrong["code"] = "codeform"
 	}
 	page := web.PartnerForm{Rate: s.programRate(), Form: typed(v, wrong, partnerFields...)}

@@ -139,7 +139,7 @@ func (s *server) handleAddKey(v *visit) error {
 		return problem{http.StatusBadRequest, ""}
 	}
 	wrong := map[string]string{}
-	if !codePattern.MatchString(name) {
+	if !codePattern().MatchString(name) {
 		wrong["name"] = "codeform"
 		return s.showKeys(v, http.StatusUnprocessableEntity, web.Keys{Form: typed(v, wrong, "name", "scope")})
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/mail"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -67,7 +66,7 @@ func partnerAdd(c *call) error {
 	if err != nil {
 		return err
 	}
-	if p.Code = code; !codePattern.MatchString(code) || strings.HasPrefix(code, clickPrefix) {
+	if p.Code = code; !codePattern().MatchString(code) || strings.HasPrefix(code, clickPrefix) {
 		return usageError{"-code is needed: " +
 			"1 to 32 letters, digits, - and _, a letter or digit first"}
 	}
@@ -293,20 +292,20 @@ func parseRate(text, none string) (Rate, error) {
 	return Rate{Flat: n}, nil
 }
 
-var vpaPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
+var vpaPattern = pattern(`^[A-Za-z0-9._-]{2,256}@[A-Za-z0-9]{2,64}$`)
 
 // ifscPattern is the form that the Reserve Bank gives every branch's code.
-var ifscPattern = regexp.MustCompile(`^[A-Z]{4}0[A-Z0-9]{6}$`)
+var ifscPattern = pattern(`^[A-Z]{4}0[A-Z0-9]{6}$`)
 
 func checkPartner(p PartnerChange) error {
 	for _, promo := range p.Promos {
-		if !codePattern.MatchString(promo) {
+		if !codePattern().MatchString(promo) {
 			return usageError{fmt.Sprintf("-promo %q: a promo code is "+
 				"1 to 32 letters, digits, - and _, a letter or digit first", promo)}
 		}
 	}
 	for _, ref := range p.References {
-		if !referencePattern.MatchString(ref) {
+		if !referencePattern().MatchString(ref) {
 			return usageError{fmt.Sprintf("-ref %q: a reference is "+
 				"1 to 64 letters, digits and _ @ . = -, a letter or digit first", ref)}
 		}
@@ -316,7 +315,7 @@ func checkPartner(p PartnerChange) error {
 			return usageError{fmt.Sprintf("%q looks like a click id: choose another", code)}
 		}
 	}
-	if p.Name != nil && !plainPattern.MatchString(*p.Name) {
+	if p.Name != nil && !plainPattern().MatchString(*p.Name) {
 		return usageError{"-name is one line of at most 128 characters"}
 	}
 	if p.Email != nil && *p.Email != "" {
@@ -327,16 +326,16 @@ func checkPartner(p PartnerChange) error {
 	if p.Mobile != nil && *p.Mobile != "" && plainMobile(*p.Mobile) == "" {
 		return usageError{"-mobile is not a mobile number of India like 9876543210"}
 	}
-	if p.Customer != nil && !plainPattern.MatchString(*p.Customer) {
+	if p.Customer != nil && !plainPattern().MatchString(*p.Customer) {
 		return usageError{"-customer is one line of at most 128 characters"}
 	}
-	if p.VPA != nil && *p.VPA != "" && !vpaPattern.MatchString(*p.VPA) {
+	if p.VPA != nil && *p.VPA != "" && !vpaPattern().MatchString(*p.VPA) {
 		return usageError{"-vpa is not a UPI id like asha@okbank"}
 	}
-	if p.Account != nil && *p.Account != "" && !accountPattern.MatchString(*p.Account) {
+	if p.Account != nil && *p.Account != "" && !accountPattern().MatchString(*p.Account) {
 		return usageError{"-account is a bank account's number, 6 to 20 digits"}
 	}
-	if p.IFSC != nil && *p.IFSC != "" && !ifscPattern.MatchString(*p.IFSC) {
+	if p.IFSC != nil && *p.IFSC != "" && !ifscPattern().MatchString(*p.IFSC) {
 		return usageError{"-ifsc is the branch's code like HDFC0001234: " +
 			"four letters, a zero, six letters or digits"}
 	}

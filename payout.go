@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -251,7 +250,7 @@ var payoutFields = map[string]func(config *Config, at time.Time, p Payable) stri
 	"from":    func(c *Config, _ time.Time, _ Payable) string { return c.Payout.Account },
 }
 
-var fieldPattern = regexp.MustCompile(`\{[^{}]*\}`)
+var fieldPattern = pattern(`\{[^{}]*\}`)
 
 // bankFile writes payouts in the columns of the configuration.
 func (c *Config) bankFile(at time.Time, list []Payable) ([]byte, error) {
@@ -271,7 +270,7 @@ func (c *Config) bankFile(at time.Time, list []Payable) ([]byte, error) {
 	for _, p := range list {
 		var cells []string
 		for _, col := range c.Payout.Columns {
-			cell := fieldPattern.ReplaceAllStringFunc(col.text, func(name string) string {
+			cell := fieldPattern().ReplaceAllStringFunc(col.text, func(name string) string {
 				return payoutFields[name[1:len(name)-1]](c, at, p)
 			})
 			cells = append(cells, strings.TrimLeft(cell, "=+-@\t\r "))
@@ -350,7 +349,7 @@ func payoutPaid(c *call) error {
 	if err := c.exactly(1); err != nil {
 		return err
 	}
-	if !utrPattern.MatchString(*utr) {
+	if !utrPattern().MatchString(*utr) {
 		return usageError{"-utr is needed: the reference that the bank or the UPI app shows, " +
 			"6 to 32 letters and digits"}
 	}
@@ -358,7 +357,7 @@ func payoutPaid(c *call) error {
 }
 
 // utrPattern: 16 characters for NEFT, 22 for RTGS, 12 digits for IMPS and UPI; banks show others.
-var utrPattern = regexp.MustCompile(`^[A-Za-z0-9/-]{6,32}$`)
+var utrPattern = pattern(`^[A-Za-z0-9/-]{6,32}$`)
 
 func payoutEnded(c *call, step, done string) error {
 	reason := c.flags.String("reason", "", "")

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -169,14 +168,14 @@ func (r *report) cell(cells []string, thing string) string {
 
 // id is a cell that has the form of an id, else "".
 func (r *report) id(cells []string, thing string) string {
-	if text := r.cell(cells, thing); idPattern.MatchString(text) {
+	if text := r.cell(cells, thing); idPattern().MatchString(text) {
 		return text
 	}
 	return ""
 }
 
 // idPattern is what Paytm's ids, and the shop's, may be.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9_@.=-]{1,64}$`)
+var idPattern = pattern(`^[A-Za-z0-9_@.=-]{1,64}$`)
 
 // body is what is kept of a line: what was read of it, and no customer's name beside.
 func (r *report) body(cells []string) []byte {

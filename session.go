@@ -119,7 +119,7 @@ func (s *server) page(r route) http.Handler {
 
 func (s *server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	h := w.Header()
-	h.Set("Content-Security-Policy", web.Policy)
+	h.Set("Content-Security-Policy", web.Policy())
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

@@ -681,7 +681,7 @@ func TestPagesHaveTheirHeaders(t *testing.T) {
 	b := s.browser()
 	for _, path := range []string{"/admin/sign-in", "/admin/nothing", "/admin/welcome/x", "/partner/sign-in"} {
 		h := b.get(path).header
-		if h.Get("Content-Security-Policy") != web.Policy || h.Get("Cache-Control") != "no-store" ||
+		if h.Get("Content-Security-Policy") != web.Policy() || h.Get("Cache-Control") != "no-store" ||
 			h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, h)
 		}

@@ -18,8 +18,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,10 +27,10 @@ import (
 var scriptSource string
 
 // script is what is served: the source without its comments and its indentation, plain and packed.
-var script = newAsset(aside.ReplaceAllString(scriptSource, ""))
+var script = sync.OnceValue(func() asset { return newAsset(aside().ReplaceAllString(scriptSource, "")) })
 
 // aside matches a line that is a comment, and what a line is indented by.
-var aside = regexp.MustCompile(`(?m)^ *//.*\n|^ +`)
+var aside = pattern(`(?m)^ *//.*\n|^ +`)
 
 // asset is a text that is served the same to everybody.
 type asset struct {
@@ -64,6 +64,7 @@ func (s *server) handleScript(w http.ResponseWriter, r *http.Request) error {
 	// Pages that isolate themselves, or pin the file by its hash, may load it too: it is the same for all.
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	script := script()
 	text, tag := script.plain, script.tag
 	if takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -205,8 +204,8 @@ type PartnerChange struct {
 }
 
 var (
-	codePattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
-	referencePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_@.=-]{0,63}$`)
+	codePattern      = pattern(`^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$`)
+	referencePattern = pattern(`^[A-Za-z0-9][A-Za-z0-9_@.=-]{0,63}$`)
 )
 
 // codeTaken says who holds a code already.

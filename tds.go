@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -180,13 +179,13 @@ func (c Contact) pan() string {
 
 // panPattern: the fourth letter is the sort of holder, C company, P person, H Hindu undivided family, F firm …
 var (
-	panPattern   = regexp.MustCompile(`^[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]$`)
-	gstinPattern = regexp.MustCompile(`^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$`)
+	panPattern   = pattern(`^[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]$`)
+	gstinPattern = pattern(`^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$`)
 )
 
 // checkTaxNumbers refuses what can't be a PAN or a GSTIN; a PAN has no check digit.
 func checkTaxNumbers(p PartnerChange) error {
-	if p.PAN != nil && *p.PAN != "" && !panPattern.MatchString(*p.PAN) {
+	if p.PAN != nil && *p.PAN != "" && !panPattern().MatchString(*p.PAN) {
 		return usageError{"-pan is like ABCPE1234F: five letters, the fourth of them a sort of holder, " +
 			"four digits, a letter"}
 	}
@@ -194,7 +193,7 @@ func checkTaxNumbers(p PartnerChange) error {
 		return nil
 	}
 	switch g := *p.GSTIN; {
-	case !gstinPattern.MatchString(g) || !panPattern.MatchString(g[2:12]):
+	case !gstinPattern().MatchString(g) || !panPattern().MatchString(g[2:12]):
 		return usageError{"-gstin is like 27ABCPE1234F1Z5: a state's two digits, a PAN, a digit or letter, Z, a check"}
 	case g[14] != gstinCheck(g[:14]):
 		return usageError{"-gstin has another check at its end: a digit or letter is mistyped"}

@@ -22,12 +22,16 @@ import (
 var stylesheet string
 
 // sheet is the stylesheet without comments and indentation.
-var sheet = template.CSS(regexp.MustCompile(`(\s*/\*[^*]*\*/)?\n\s*`).ReplaceAllString(stylesheet, "\n"))
+var sheet = sync.OnceValue(func() template.CSS {
+	return template.CSS(regexp.MustCompile(`(\s*/\*[^*]*\*/)?\n\s*`).ReplaceAllString(stylesheet, "\n"))
+})
 
 // Policy is the Content-Security-Policy that every page keeps to: nothing from elsewhere, and nothing inline but
 // this one stylesheet, by its hash.
-var Policy = "default-src 'none'; style-src '" + hashOf(sheet) + "'; script-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+var Policy = sync.OnceValue(func() string {
+	return "default-src 'none'; style-src '" + hashOf(sheet()) + "'; script-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+})
 
 func hashOf(sheet template.CSS) string {
 	sum := sha256.Sum256([]byte(sheet))

@@ -31,7 +31,7 @@ func functions(v *vocabulary, base string) template.FuncMap {
 		"url": at, "query": query, "args": args, "inLanguage": func(path, lang string) string {
 			return base + inLanguage(path, lang)
 		},
-		"sheet": func() template.CSS { return sheet },
+		"sheet": sheet,
 		"script": func() string {
 			path, _ := script()
 			return base + path

@@ -106,7 +106,7 @@ func showSample(w http.ResponseWriter, r *http.Request, s Sample) {
 	s.Frame.Lang, s.Frame.Block = r.FormValue("lang"), r.FormValue("block")
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", Policy)
+	h.Set("Content-Security-Policy", Policy())
 	h.Set("Cache-Control", "no-store")
 	if path := r.URL.RequestURI(); s.Frame.Path == "" || !strings.HasPrefix(path, "/gallery/") {
 		s.Frame.Path = path

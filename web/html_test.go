@@ -137,7 +137,7 @@ func (d *document) checkField(t *testing.T, e *element, labels map[string]bool, 
 // checkActive finds what the policy forbids, and addresses that don't go where they should.
 func (d *document) checkActive(t *testing.T, e *element) {
 	t.Helper()
-	if e.name == "style" && e.text != string(sheet) ||
+	if e.name == "style" && e.text != string(sheet()) ||
 		e.name == "script" && (e.attrs["src"] == "" || strings.TrimSpace(e.text) != "") {
 		t.Errorf("<%s> within the page", e.name)
 	}

@@ -80,7 +80,7 @@ func TestHostileTextsStayTexts(t *testing.T) {
 // A page with ordinary data is small enough for a phone in a train.
 func TestPagesAreSmall(t *testing.T) {
 	everyPage(t, func(t *testing.T, s Sample, html string) {
-		if !strings.Contains(html, "Ünendlich") && len(html) > 60_000+len(sheet) {
+		if !strings.Contains(html, "Ünendlich") && len(html) > 60_000+len(sheet()) {
 			t.Errorf("%d bytes", len(html))
 		}
 	})
@@ -264,7 +264,7 @@ func TestGalleryHandler(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %v: no %q", path, err, want)
 		}
-		if answer.Header.Get("Content-Security-Policy") != Policy {
+		if answer.Header.Get("Content-Security-Policy") != Policy() {
 			t.Errorf("%s: without the policy", path)
 		}
 	}
