@@ -58,32 +58,15 @@ type clickResult struct{ result, id string }
 
 // recordClick stores the visit. Where it fails, that is logged and counted already.
 func (s *server) recordClick(r *http.Request, q clickRequest) (clickResult, error) {
-	lost := func(err error) (clickResult, error) {
+	click, terms, err := s.bookClick(r, q)
+	if err != nil {
 		s.log.Error("a click was lost", "code", q.code, "cause", err.Error())
 		s.counts.clicksLost.Add(1)
 		return clickResult{}, err
 	}
-	terms, err := s.store.Terms(r.Context())
-	if err != nil {
-		return lost(err)
-	}
-	partner, ok := terms.partner(q.code)
-	if !ok {
+	if click.ID == "" {
 		s.log.Info("a link names no partner", "code", q.code)
 		return clickResult{result: "unknown"}, nil
-	}
-	click := Click{
-		ID: clickPrefix + randomText(), Partner: partner.Code, Sub: subs(q.fields), Counted: q.uncounted,
-	}
-	if click.Counted == "" && partner.State == "disabled" {
-		click.Counted = "the partner was disabled"
-	}
-	if click.Counted == "" {
-		click.Counted = s.bursts.next(s.store.now(), s.config.Abuse.Clicks, partner.Code,
-			s.address(r).String(), r.UserAgent())
-	}
-	if err := s.store.RecordClick(r.Context(), click); err != nil {
-		return lost(err)
 	}
 	s.counts.click(click.Counted == "")
 	program := terms.latest()
@@ -97,6 +80,54 @@ func (s *server) recordClick(r *http.Request, q clickRequest) (clickResult, erro
 		}
 	}
 	return clickResult{"counted", click.ID}, nil
+}
+
+// bookClick judges a visit and books it, and says under which terms: those last read here, or where they have
+// moved or know no such partner, those of now. Of an unknown partner nothing is booked, and it has no id.
+func (s *server) bookClick(r *http.Request, q clickRequest) (click Click, _ *Terms, err error) {
+	terms, err := s.store.lastTerms(r.Context())
+	if err != nil {
+		return click, nil, err
+	}
+	partner, known := terms.partner(q.code)
+	if !known {
+		if terms, err = s.store.newestTerms(r.Context()); err != nil {
+			return click, nil, err
+		}
+		if partner, known = terms.partner(q.code); !known {
+			return click, terms.Terms, nil
+		}
+	}
+	var burst string
+	if q.uncounted == "" {
+		burst = s.bursts.next(s.store.now(), s.config.Abuse.Clicks, partner.Code,
+			s.address(r).String(), r.UserAgent())
+	}
+	click = Click{
+		ID: clickPrefix + randomText(), Partner: partner.Code, Sub: subs(q.fields),
+		Counted: uncounted(q, partner, burst), under: terms.from,
+	}
+	err = s.store.RecordClick(r.Context(), click)
+	if errors.Is(err, errTermsMoved) {
+		if terms, err = s.store.newestTerms(r.Context()); err != nil {
+			return click, nil, err
+		}
+		partner, _ = terms.partner(q.code) // a code stays with its partner
+		click.Counted, click.under = uncounted(q, partner, burst), 0
+		err = s.store.RecordClick(r.Context(), click)
+	}
+	return click, terms.Terms, err
+}
+
+// uncounted is why a visit does not count: the first of the reasons that there are.
+func uncounted(q clickRequest, partner Partner, burst string) string {
+	switch {
+	case q.uncounted != "":
+		return q.uncounted
+	case partner.State == "disabled":
+		return "the partner was disabled"
+	}
+	return burst
 }
 
 // liveClick returns the visitor's click that still counts, by the cookie or else by what the visitor

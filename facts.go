@@ -94,6 +94,8 @@ type Click struct {
 	Sub      string // sub=…&sub1=…, in canonical order
 	Counted  string // "" when it counts, else the reason why not
 	Imported bool   // from a file, which says when it was
+
+	under int64 // the terms that it was judged under, by their newest change; 0 for whatever holds
 }
 
 // Brought says which partner first brought a customer: the earliest attributed payment decides.

@@ -305,6 +305,63 @@ func TestClicks(t *testing.T) {
 	}
 }
 
+// A command changes the partners beside the service, which remembers the terms between two visits: the next
+// visit is judged by what is in force then.
+func TestClicksUnderTermsOfNow(t *testing.T) {
+	s := serveShop(t)
+	beside, err := openStore(s.path, StoreOptions{Environment: "production", MID: "SHOP0001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	change := func(by func(*Store) (int, error)) {
+		t.Helper()
+		if _, err := by(beside); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counts := func(code string) bool {
+		return s.do("GET", "/r/"+code, "", nil, "User-Agent", phone).header.Get("Set-Cookie") != ""
+	}
+	if !counts("ASHA") || counts("MEERA") {
+		t.Fatal("before any change")
+	}
+	state := func(state string) func(*Store) (int, error) {
+		return func(b *Store) (int, error) {
+			return b.SetPartner(s.ctx(), PartnerChange{Code: "ASHA", State: state})
+		}
+	}
+	change(state("disabled"))
+	if counts("ASHA") {
+		t.Error("a visit counts although its partner is disabled")
+	}
+	change(func(b *Store) (int, error) { return b.AddPartner(s.ctx(), PartnerChange{Code: "MEERA"}) })
+	if !counts("MEERA") {
+		t.Error("a new partner's visit does not count")
+	}
+	change(state("active"))
+	if !counts("ASHA") {
+		t.Error("a visit does not count although its partner is active again")
+	}
+	change(func(b *Store) (int, error) {
+		terms := s.config.program()
+		terms.Model = "first-click"
+		_, err := b.AdoptProgram(s.ctx(), terms, false)
+		return 0, err
+	})
+	first := s.do("GET", "/r/ASHA", "", nil, "User-Agent", phone).header.Get("Set-Cookie")
+	cookie, _, _ := strings.Cut(first, ";")
+	if s.do("GET", "/r/MEERA", "", nil, "User-Agent", phone, "Cookie", cookie).header.Get("Set-Cookie") != "" {
+		t.Error("the first click does not keep its cookie although the program says so by now")
+	}
+	got := 0
+	if err := s.read(s.ctx(), func(r rows) error {
+		return r.one("SELECT count(*) FROM clicks", nil, &got)
+	}); err != nil || got != 6 {
+		t.Errorf("%d clicks are stored, of six: %v", got, err)
+	}
+}
+
 func TestFirstClickKeepsALiveCookie(t *testing.T) {
 	s := serveShop(t, func(c *Config) { c.Attribution.Model = "first-click" })
 	first := s.do("GET", "/r/ASHA", "", nil, "User-Agent", phone).header.Get("Set-Cookie")

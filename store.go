@@ -51,6 +51,9 @@ var (
 	// errNotUndone takes the whole batch with it: half of a failed piece may still be in it.
 	errNotUndone = errors.New("a failed piece of work could not be undone")
 
+	// errTermsMoved says that the terms are no longer those under which something was to be booked.
+	errTermsMoved = errors.New("the terms have changed meanwhile")
+
 	// errHalfDone says that a piece failed after it had written something, with no savepoint to go
 	// back to.
 	errHalfDone = errors.New("a piece of work failed halfway")
@@ -617,28 +620,40 @@ func discard(conn *sql.Conn) error {
 
 // cachedTerms is what readers remember of the terms, and the change they were read at.
 type cachedTerms struct {
-	from  int64
-	terms *Terms
+	from int64
+	*Terms
 }
 
 // Terms returns the terms as they are now, whichever process changed them last.
 func (s *Store) Terms(ctx context.Context) (*Terms, error) {
-	var from int64
-	if err := s.readers.look(q("newest-terms"), nil, &from); err != nil {
-		return nil, err
+	c, err := s.newestTerms(ctx)
+	return c.Terms, err
+}
+
+// lastTerms returns the terms as somebody last read them here. Who books under them says so (Click.under), and
+// hears of it when they have moved: to ask every time costs as much as to book a click.
+func (s *Store) lastTerms(ctx context.Context) (cachedTerms, error) {
+	if c := s.cached.Load(); c != nil {
+		return *c, nil
 	}
-	if c := s.cached.Load(); c != nil && c.from == from {
-		return c.terms, nil
+	return s.newestTerms(ctx)
+}
+
+func (s *Store) newestTerms(ctx context.Context) (c cachedTerms, err error) {
+	if err := s.readers.look(q("newest-terms"), nil, &c.from); err != nil {
+		return c, err
 	}
-	var terms *Terms
-	err := s.read(ctx, func(r rows) (err error) {
-		if err := r.one(q("newest-terms"), nil, &from); err != nil {
+	if known := s.cached.Load(); known != nil && known.from == c.from {
+		return *known, nil
+	}
+	err = s.read(ctx, func(r rows) (err error) {
+		if err := r.one(q("newest-terms"), nil, &c.from); err != nil {
 			return err
 		}
-		if terms, err = r.loadTerms(); err == nil {
-			s.cached.Store(&cachedTerms{from, terms})
+		if c.Terms, err = r.loadTerms(); err == nil {
+			s.cached.Store(&c)
 		}
 		return err
 	})
-	return terms, err
+	return c, err
 }

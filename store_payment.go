@@ -509,9 +509,13 @@ func (t *tx) redecideAll(txnIDs []string) error {
 	return nil
 }
 
-// RecordClick stores a visit. It counts from the moment it is durable.
+// RecordClick stores a visit. It counts from the moment it is durable. errTermsMoved when it was judged under
+// terms that are no longer the newest.
 func (s *Store) RecordClick(ctx context.Context, c Click) error {
 	return s.write(ctx, s.clicks, func(t *tx) error {
+		if c.under != 0 && c.under != t.head.terms {
+			return errTermsMoved
+		}
 		if c.Counted == "" {
 			t.days.addClick(t.now, c.Partner)
 		}
