@@ -351,10 +351,7 @@ func (l *canaryLife) file(path string) []byte {
 
 func (l *canaryLife) setting(name string) (value string) {
 	l.Helper()
-	store, err := openReader(l.database())
-	if err != nil {
-		l.Fatal(err)
-	}
+	store := openReader(l.database())
 	defer store.readers.Close()
 	if err := store.readers.look(q("setting"), args{name}, &value); err != nil {
 		l.Fatal(err)

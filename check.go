@@ -334,10 +334,7 @@ func readForwards(ctx context.Context, config *Config) (ForwardsStanding, error)
 
 // readStanding reads the database without bringing it up to date.
 func readStanding[T any](config *Config, read func(*Store) (T, error)) (standing T, err error) {
-	store, err := openReader(config.Database)
-	if err != nil {
-		return standing, err
-	}
+	store := openReader(config.Database)
 	defer store.readers.Close()
 	return read(store)
 }

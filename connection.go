@@ -1,8 +1,8 @@
 package main
 
-// Connections to SQLite on which no time may be lost: the writer's, and those for what almost every request
-// asks. They speak to the driver itself: database/sql between the two, with a pool for one connection and a
-// lock for one goroutine, took an eighth of the writer's time.
+// Connections to SQLite: the writer's, and those for reading. They speak to the driver itself: database/sql
+// between the two, with a pool for one connection and a lock for one goroutine, took an eighth of the writer's
+// time, and had every page prepare its statements anew.
 
 import (
 	"context"
@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+
+	"modernc.org/sqlite"
 )
 
 // connection is one connection of the driver, for one goroutine. Every statement is prepared once, and runs
@@ -29,9 +32,9 @@ type statement interface {
 	driver.StmtQueryContext
 }
 
-// connect opens a connection with the driver of a pool. What it is asked ends with ctx.
-func connect(ctx context.Context, pool *sql.DB, dsn string) (*connection, error) {
-	c, err := pool.Driver().Open(dsn)
+// connect opens a connection. What it is asked ends with ctx.
+func connect(ctx context.Context, dsn string) (*connection, error) {
+	c, err := new(sqlite.Driver).Open(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -216,46 +219,109 @@ func assignOne(into any, value driver.Value) (ok bool) {
 	return ok
 }
 
-// readers is a pool for reading, and beside it a few connections for look.
-type readers struct {
-	*sql.DB
-	dsn   string
-	looks chan *connection // each is opened when it is first needed; until then it is nil
+// readers are the connections for reading: those of look, which are held for microseconds, and those for whole
+// pages and reports, which look never waits for.
+type readers struct{ looks, snapshots *pool }
+
+func openReaders(dsn string, most int) readers { return readers{newPool(dsn, 2), newPool(dsn, most)} }
+
+func (r readers) Close() error { return errors.Join(r.looks.close(), r.snapshots.close()) }
+
+// look asks for a single row of the database as it stands. A question of a few microseconds is not worth
+// giving up.
+func (r readers) look(query string, a args, into ...any) error {
+	return r.looks.with(context.Background(), func(c *connection) error { return c.one(query, a, into) })
 }
 
-func openReaders(dsn string, most int) (readers, error) {
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return readers{}, err
-	}
-	db.SetMaxOpenConns(most)
-	r := readers{db, dsn, make(chan *connection, 2)}
-	for range cap(r.looks) {
-		r.looks <- nil
-	}
-	return r, nil
-}
-
-func (r readers) Close() error {
-	err := r.DB.Close()
-	for range cap(r.looks) {
-		if c := <-r.looks; c != nil {
-			err = errors.Join(err, c.close())
+// snapshot runs do on one consistent snapshot of the database.
+func (r readers) snapshot(ctx context.Context, do func(rows) error) error {
+	return r.snapshots.with(ctx, func(c *connection) (err error) {
+		// A reader who gives up between BEGIN and ROLLBACK must not leave the connection in a
+		// transaction: it would answer nobody any more, and hold the journal.
+		whole := context.WithoutCancel(ctx)
+		c.ctx = whole
+		if err := c.exec("BEGIN", nil); err != nil {
+			return errors.Join(err, errUnusable)
 		}
+		defer func() {
+			c.ctx = whole
+			if end := c.exec("ROLLBACK", nil); end != nil {
+				err = errors.Join(err, end, errUnusable)
+			}
+		}()
+		c.ctx = ctx
+		return do(rows{direct: c})
+	})
+}
+
+// errUnusable says that a connection can't be used again.
+var errUnusable = errors.New("the connection is given up")
+
+// pool is a number of connections, each opened when it is first needed. The one used last is used first, so a
+// quiet shop has only one with a cache of its own. They keep their statements.
+type pool struct {
+	dsn   string
+	turns chan struct{} // one in it for each connection that is in use
+
+	mu     sync.Mutex
+	idle   []*connection
+	closed bool
+}
+
+func newPool(dsn string, most int) *pool { return &pool{dsn: dsn, turns: make(chan struct{}, most)} }
+
+// with waits for a connection, until ctx ends.
+func (p *pool) with(ctx context.Context, do func(*connection) error) (err error) {
+	select {
+	case p.turns <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	defer func() { <-p.turns }()
+	c, err := p.take()
+	if err != nil {
+		return err
+	}
+	usable := false // not after a panic
+	defer func() { err = errors.Join(err, p.give(c, usable)) }()
+	err = do(c)
+	usable = !errors.Is(err, errUnusable)
 	return err
 }
 
-// look asks for a single row of the database as it stands. Its connections keep their statements, and a
-// question of a few microseconds is not worth giving up.
-func (r readers) look(query string, a args, into ...any) (err error) {
-	c := <-r.looks
-	defer func() { r.looks <- c }()
-	if c == nil {
-		if c, err = connect(context.Background(), r.DB, r.dsn); err != nil {
-			c = nil
-			return err
-		}
+func (p *pool) take() (*connection, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
 	}
-	return c.one(query, a, into)
+	last := len(p.idle) - 1
+	if last < 0 {
+		return connect(context.Background(), p.dsn)
+	}
+	c := p.idle[last]
+	p.idle = p.idle[:last]
+	return c, nil
+}
+
+func (p *pool) give(c *connection, usable bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || !usable {
+		return c.close()
+	}
+	p.idle = append(p.idle, c)
+	return nil
+}
+
+// close closes what is idle now, and the others when they come back.
+func (p *pool) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, c := range p.idle {
+		errs = append(errs, c.close())
+	}
+	p.idle, p.closed = nil, true
+	return errors.Join(errs...)
 }

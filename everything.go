@@ -133,7 +133,7 @@ func (s *Store) ExportEverything(
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	err = s.survey(ctx, func(r rows) error {
+	err = s.read(ctx, func(r rows) error {
 		h, err := r.wholeHead()
 		if err != nil {
 			return err

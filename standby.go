@@ -323,10 +323,7 @@ func (s *standby) reading(do func(*Store) error) error {
 	if mark == nil {
 		return fmt.Errorf("nothing is followed yet: %s", fault)
 	}
-	store, err := openReader(replica.FollowerFile(s.config.Database, mark.Epoch))
-	if err != nil {
-		return err
-	}
+	store := openReader(replica.FollowerFile(s.config.Database, mark.Epoch))
 	return errors.Join(do(store), store.readers.Close())
 }
 

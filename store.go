@@ -12,8 +12,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -125,10 +123,7 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
 		booked: make(chan struct{}, 1),
 	}
-	var err error
-	if s.readers, err = openReaders(dsn(path, "query_only(1)"), 4); err != nil {
-		return nil, err
-	}
+	s.readers = openReaders(dsn(path, "query_only(1)"), 4)
 	w, err := s.prepare(o)
 	if err != nil {
 		return nil, errors.Join(err, s.readers.Close())
@@ -492,28 +487,10 @@ func sqliteCode(err error) int {
 	return 0
 }
 
-// rows reads and writes on one connection: the writer's, or one of a pool, which prepares a statement each
-// time unless it has a place to keep it.
-type rows struct {
-	direct *connection // the writer's
-	ctx    context.Context
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-}
+// rows reads and writes on one connection: the writer's, or a reader's with its snapshot.
+type rows struct{ direct *connection }
 
 type args []any
-
-func (r rows) stmt(query string) (*sql.Stmt, func() error, error) {
-	if s, ok := r.stmts[query]; ok {
-		return s, func() error { return nil }, nil
-	}
-	s, err := r.conn.PrepareContext(r.ctx, query)
-	if err != nil || r.stmts == nil {
-		return s, func() error { return s.Close() }, err
-	}
-	r.stmts[query] = s
-	return s, func() error { return nil }, nil
-}
 
 // exec notes that something may have been written.
 func (w *writer) exec(query string, a ...any) error {
@@ -522,100 +499,16 @@ func (w *writer) exec(query string, a ...any) error {
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.
-func (r rows) one(query string, a args, into ...any) error {
-	if r.direct != nil {
-		return r.direct.one(query, a, into)
-	}
-	s, done, err := r.stmt(query)
-	if err != nil {
-		return err
-	}
-	err = s.QueryRowContext(r.ctx, a...).Scan(into...)
-	if closing := done(); err == nil {
-		err = closing
-	}
-	return err
-}
+func (r rows) one(query string, a args, into ...any) error { return r.direct.one(query, a, into) }
 
 // each calls row for every row of the answer; row scans it.
-func (r rows) each(query string, a args, row func(scan func(...any) error) error) (err error) {
-	if r.direct != nil {
-		return r.direct.each(query, a, row)
-	}
-	s, done, err := r.stmt(query)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	found, err := s.QueryContext(r.ctx, a...)
-	if err != nil {
-		return err
-	}
-	defer found.Close()
-	for found.Next() {
-		if err := row(found.Scan); err != nil {
-			return err
-		}
-	}
-	return found.Err()
+func (r rows) each(query string, a args, row func(scan func(...any) error) error) error {
+	return r.direct.each(query, a, row)
 }
 
 // read runs do on one consistent snapshot of the database.
-func (s *Store) read(ctx context.Context, do func(rows) error) (err error) {
-	conn, err := s.readers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	// A reader who gives up between BEGIN and ROLLBACK must not leave the connection in a
-	// transaction: it would answer nobody any more, and hold the journal.
-	whole := context.WithoutCancel(ctx)
-	if _, err := conn.ExecContext(whole, "BEGIN"); err != nil {
-		return errors.Join(err, discard(conn))
-	}
-	defer func() {
-		if _, end := conn.ExecContext(whole, "ROLLBACK"); end != nil {
-			err = errors.Join(err, end, discard(conn))
-		}
-	}()
-	r := rows{ctx: ctx, conn: conn, stmts: map[string]*sql.Stmt{}}
-	defer func() {
-		for _, stmt := range r.stmts {
-			err = errors.Join(err, stmt.Close())
-		}
-	}()
-	return do(r)
-}
-
-// survey is read for what takes minutes: straight from the driver.
-func (s *Store) survey(ctx context.Context, do func(rows) error) (err error) {
-	conn, err := s.readers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	return conn.Raw(func(from any) (err error) {
-		c := &connection{ctx: ctx, driver: from.(driver.Conn), stmts: map[string]statement{}}
-		if err := c.exec("BEGIN", nil); err != nil {
-			return errors.Join(err, c.forget(), driver.ErrBadConn)
-		}
-		defer func() {
-			c.ctx = context.WithoutCancel(ctx) // the connection must not stay in its transaction
-			if end := errors.Join(c.exec("ROLLBACK", nil), c.forget()); end != nil {
-				err = errors.Join(err, end, driver.ErrBadConn)
-			}
-		}()
-		return do(rows{ctx: ctx, direct: c})
-	})
-}
-
-// discard keeps a connection from being used again.
-func discard(conn *sql.Conn) error {
-	err := conn.Raw(func(any) error { return driver.ErrBadConn })
-	if errors.Is(err, driver.ErrBadConn) {
-		return nil
-	}
-	return err
+func (s *Store) read(ctx context.Context, do func(rows) error) error {
+	return s.readers.snapshot(ctx, do)
 }
 
 // cachedTerms is what readers remember of the terms, and the change they were read at.

@@ -23,12 +23,8 @@ import (
 // openReader opens a file that another process writes, for reading only. There is no writer: what
 // would write panics. The file may change without SQLite's knowing, so a reader lives only as long
 // as one request.
-func openReader(path string) (*Store, error) {
-	readers, err := openReaders(dsn(path, "query_only(1)")+"&mode=ro", 1)
-	if err != nil {
-		return nil, err
-	}
-	return &Store{path: path, clock: time.Now, readers: readers}, nil
+func openReader(path string) *Store {
+	return &Store{path: path, clock: time.Now, readers: openReaders(dsn(path, "query_only(1)")+"&mode=ro", 1)}
 }
 
 // prepareFile makes the database if it may and must. A live database is never opened here: closing
@@ -122,7 +118,7 @@ func dsn(path string, pragmas ...string) string {
 
 // prepare asserts what durability rests on, migrates, and checks that the database is ours.
 func (s *Store) prepare(o StoreOptions) (*writer, error) {
-	direct, err := connect(context.Background(), s.readers.DB, dsn(s.path,
+	direct, err := connect(context.Background(), dsn(s.path,
 		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-8000)",
 		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
 	if err != nil {

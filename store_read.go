@@ -475,17 +475,12 @@ func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
 	if err := prepareFile(path, StoreOptions{}); err != nil {
 		return "", err
 	}
-	db, err := sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := db.Conn(context.Background())
+	direct, err := connect(context.Background(), dsn(path, "query_only(1)")+"&mode=ro")
 	if err != nil {
 		return "", unopenable(path, err)
 	}
-	defer conn.Close()
-	w := &writer{store: &Store{path: path}, rows: rows{ctx: context.Background(), conn: conn}}
+	defer func() { err = errors.Join(err, direct.close()) }()
+	w := &writer{store: &Store{path: path}, rows: rows{direct}}
 	files, err := schemaFiles.ReadDir("schema")
 	if err != nil {
 		return "", err

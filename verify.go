@@ -157,7 +157,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Rep
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	verify := func(check func(verifier) error) error {
-		return s.survey(ctx, func(r rows) error {
+		return s.read(ctx, func(r rows) error {
 			v := verifier{
 				rows: r, report: &report, progress: progress, keys: s.keys,
 				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
