@@ -1356,20 +1356,25 @@ INSERT INTO reconciliations (at, from_at, to_at, source, listed, missing, mismat
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: last-reconciliation
--- The one that reaches furthest: a person may look at an old month in between.
+-- Of the newest so many the one that reaches furthest: a person may look at an old month in between. One that is
+-- later than now, or than one that came after it, was made while the clock was ahead and did not reach what it says.
 SELECT at, from_at, to_at, listed, missing, mismatched, unrefunded, unlisted, error
-  FROM reconciliations
- WHERE source = ?
+  FROM (SELECT *, min(at) OVER (ORDER BY id DESC) AS earliest
+          FROM (SELECT * FROM reconciliations WHERE source = ?1 ORDER BY id DESC LIMIT ?3))
+ WHERE at <= earliest
+   AND at <= ?2
  ORDER BY to_at DESC, id DESC
  LIMIT 1;
 
 -- name: swept-until
--- A short look by a person in between does not count: it may have left a gap.
+-- A short look by a person in between does not count: it may have left a gap. Nor does one of a clock that was
+-- ahead, as above.
 SELECT coalesce(max(to_at), 0)
-  FROM reconciliations
- WHERE source = ?
-   AND error = ''
-   AND to_at - from_at >= ?;
+  FROM (SELECT *, min(at) OVER (ORDER BY id DESC) AS earliest
+          FROM (SELECT * FROM reconciliations WHERE source = ?1 AND error = '' ORDER BY id DESC LIMIT ?3))
+ WHERE at <= earliest
+   AND at <= ?2
+   AND to_at - from_at >= ?4;
 
 -- name: transactions-paid-between
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
