@@ -859,12 +859,14 @@ SELECT next_at, error
  WHERE txn = ?;
 
 -- name: due-polls
+-- Those put off further than any is were so by a clock that was ahead.
 SELECT p.txn, t.txn_id, p.tries, p.next_at, t.paid_at
-  FROM polls p
+  FROM (SELECT * FROM (SELECT * FROM polls WHERE next_at <= ?1 ORDER BY next_at LIMIT ?3)
+         UNION ALL
+        SELECT * FROM (SELECT * FROM polls WHERE next_at > ?2 ORDER BY next_at LIMIT ?3)) p
   JOIN transactions t ON t.id = p.txn
- WHERE p.next_at <= ?
  ORDER BY p.next_at
- LIMIT ?;
+ LIMIT ?3;
 
 -- name: orders-to-ask
 -- The orders that the messages of a transaction name, those never asked about first, then those
@@ -1293,11 +1295,13 @@ SELECT count(*)
    AND next_at IS NOT NULL;
 
 -- name: due-forwards
+-- Those put off further than any is were so by a clock that was ahead.
 SELECT id, content_type, digest, body, key, tries
-  FROM forwards
- WHERE next_at <= ?
+  FROM (SELECT * FROM (SELECT * FROM forwards WHERE next_at <= ?1 ORDER BY next_at, id LIMIT ?3)
+         UNION ALL
+        SELECT * FROM (SELECT * FROM forwards WHERE next_at > ?2 ORDER BY next_at, id LIMIT ?3))
  ORDER BY next_at, id
- LIMIT ?;
+ LIMIT ?3;
 
 -- name: forward-taken
 UPDATE forwards
