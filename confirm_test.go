@@ -154,6 +154,46 @@ func TestAPIAway(t *testing.T) {
 	c.wantState(pay.TxnID, agreed)
 }
 
+// A question that was put off while the clock was ahead is put once the clock is right, and then as often as
+// any, but for a payment whose first receipt is still to come: that is asked about once a day.
+func TestAskedAfterAClockThatWasAhead(t *testing.T) {
+	const year = 366 * 24 * time.Hour
+	c := openConfirmation(t)
+	c.wait(year)
+	c.paytm.SetAPI(paytmtest.APIFaults{Away: true})
+	pay := c.pays("1", paytmtest.Pending())
+	c.round()
+	c.paytm.SetAPI(paytmtest.APIFaults{})
+	c.wait(-year)
+	asked := 0
+	for range 10 * 24 {
+		asked += c.round()
+		c.wait(time.Hour)
+	}
+	if asked != 10 {
+		t.Errorf("asked %d times in ten days, want once a day", asked)
+	}
+	c.paytm.Settle(pay, paytm.Success)
+	c.wait(time.Hour)
+	c.round()
+	c.wantState(pay.TxnID, agreed)
+}
+
+// Nobody waits longer than a day because the API wants it.
+func TestPatienceHasAnEnd(t *testing.T) {
+	c := openConfirmation(t)
+	c.paytm.SetAPI(paytmtest.APIFaults{Away: true, RetryAfter: 366 * 24 * time.Hour})
+	pay := c.pays("1")
+	c.round()
+	c.paytm.SetAPI(paytmtest.APIFaults{})
+	if c.wait(23 * time.Hour); c.round() != 0 {
+		t.Error("it was asked before the time that it wants, or a day")
+	}
+	c.wait(time.Hour)
+	c.round()
+	c.wantState(pay.TxnID, agreed)
+}
+
 // Nothing but a signed, final answer about this very transaction settles it.
 func TestAnswersThatSettleNothing(t *testing.T) {
 	for name, lie := range map[string]paytmtest.Contradiction{

@@ -217,6 +217,28 @@ func TestForwardSchedule(t *testing.T) {
 	f.inOrder()
 }
 
+// What was put off while the clock was ahead is handed on once the clock is right.
+func TestForwardAfterAClockThatWasAhead(t *testing.T) {
+	status := http.StatusInternalServerError
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(web.Close)
+	f := newAForwarder(t, web.URL)
+	f.wait(366 * 24 * time.Hour)
+	message := identified(payment("T1", "1"))
+	if _, err := f.ReceiveAndForward(t.Context(), message, "", Wire{Body: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	f.works(t)
+	status = http.StatusOK
+	f.wait(-366 * 24 * time.Hour)
+	f.works(t)
+	if standing, err := f.Forwards(t.Context()); err != nil || standing != (ForwardsStanding{}) {
+		t.Errorf("%+v (%v)", standing, err)
+	}
+}
+
 // The shop may ask for patience; nobody has to be patient for ever.
 func TestForwardHeedsRetryAfter(t *testing.T) {
 	for asked, want := range map[string]time.Duration{

@@ -343,6 +343,32 @@ func TestSweepOnceADay(t *testing.T) {
 	measured("hissa_reconciled_age_seconds 0")
 }
 
+// A comparison under a clock that was a year ahead says that it reached a year further. Once the clock is right
+// the next is due as ever, and goes back to where the last one before it ended.
+func TestSweepAfterAClockThatWasAhead(t *testing.T) {
+	s, r := comparing(t)
+	now := time.Now()
+	at := func(clock time.Time, away bool) {
+		t.Helper()
+		s.paytm.SetAPI(paytmtest.APIFaults{Away: away})
+		s.setClock(func() time.Time { return clock })
+		if err := r.sweepWhenDue(t.Context()); (err == nil) == away {
+			t.Fatalf("at %s: %v", clock, err)
+		}
+		if last, err := s.LastReconciliation(t.Context()); err != nil || !last.At.Equal(s.now()) {
+			t.Fatalf("at %s nothing was compared: %+v (%v)", clock, last, err)
+		}
+	}
+	at(now.Add(-21*24*time.Hour), false)
+	at(now.AddDate(1, 0, -20), false)
+	missed := s.paytm.Pay("1", 49900, paytmtest.At(now.Add(-19*24*time.Hour)))
+	at(now.Add(-18*24*time.Hour), true)
+	at(now, false)
+	if story, err := s.Story(t.Context(), missed.TxnID); err != nil || story.Txn == nil {
+		t.Errorf("a payment from when the clock was wrong was not found (%v)", err)
+	}
+}
+
 const aReport = "\ufeffMerchant Name,My Shop\n" +
 	"Transaction_ID,Order ID,Transaction_Date,Amount,Status,Transaction_Type,MID,Refund_ID,Customer\n" +
 	"'T1',1,'22-11-2026 12:00:00',\"1,000.00\",SUCCESS,ACQUIRING,SHOP0001,,Devi\n" +

@@ -356,6 +356,15 @@ func lastDrill(database string) *Drill {
 	return &d
 }
 
+// drillIsDue reports whether there should be another after the last, nil for none: the first comes an hour after
+// the first start. One of a clock that was ahead counts for none, or there would be no other until it is as late.
+func drillIsDue(last *Drill, began, now time.Time) bool {
+	if last == nil || last.At.After(now) {
+		return now.Sub(began) >= time.Hour
+	}
+	return now.Sub(last.At) >= drillEvery
+}
+
 func (d Drill) keep(database string) error {
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -469,16 +478,13 @@ func drillWeekly(ctx context.Context, config *Config, mirror *replica.Supervisor
 	defer tick.Stop()
 	var acted time.Time
 	for {
-		last := began.Add(time.Hour - drillEvery) // the first an hour after the first start
-		if d := lastDrill(config.Database); d != nil {
-			last = d.At
-			if !d.OK && d.At.After(began) && d.At.After(acted) {
-				acted = d.At
-				log.Error("a drill found the copy wanting: it is begun anew", "cause", d.What)
-				mirror.Afresh()
-			}
+		d := lastDrill(config.Database)
+		if d != nil && !d.OK && d.At.After(began) && d.At.After(acted) {
+			acted = d.At
+			log.Error("a drill found the copy wanting: it is begun anew", "cause", d.What)
+			mirror.Afresh()
 		}
-		if time.Since(last) >= drillEvery {
+		if drillIsDue(d, began, time.Now()) {
 			out, err := exec.CommandContext(ctx, "/proc/self/exe", drillCommand.name,
 				"-config", config.Path).CombinedOutput()
 			if err == nil {

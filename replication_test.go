@@ -743,6 +743,26 @@ func TestSQLiteFromOutside(t *testing.T) {
 	}
 }
 
+// A drill comes once a week, the first an hour after the start, and so does the next after one that a clock
+// dated a year ahead.
+func TestWhenADrillIsDue(t *testing.T) {
+	began := noon
+	for _, row := range []struct {
+		last, now time.Duration // after the start
+		want      bool
+	}{
+		{0, 7*24*time.Hour - 1, false}, {0, 7 * 24 * time.Hour, true},
+		{366 * 24 * time.Hour, time.Hour - 1, false}, {366 * 24 * time.Hour, time.Hour, true},
+	} {
+		if got := drillIsDue(&Drill{At: began.Add(row.last)}, began, began.Add(row.now)); got != row.want {
+			t.Errorf("the last was %s after the start: another is due %s after it: %v", row.last, row.now, got)
+		}
+	}
+	if drillIsDue(nil, began, began.Add(time.Hour-1)) || !drillIsDue(nil, began, began.Add(time.Hour)) {
+		t.Error("the first is not due an hour after the start")
+	}
+}
+
 // A copy brings back earlier states, and drills tell a copy that works from one that doesn't.
 func TestRestoreAndDrill(t *testing.T) {
 	t.Parallel()

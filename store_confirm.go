@@ -31,7 +31,18 @@ func nextStep(first, now time.Time) (at time.Time, ok bool) {
 const (
 	askKnownEvery = 24 * time.Hour
 	askKnownFor   = 30 * 24 * time.Hour
+
+	// Nothing on a schedule is put off for longer than a day, by some hours. What stands further off was put
+	// there by a clock that was ahead and has been put right since: it is due, or nobody would do it for as
+	// long as the clock was wrong by.
+	putOffAtMost = 24 * time.Hour
+	putOffAstray = 48 * time.Hour
 )
+
+// dueBy are the arguments of the queries for what is due.
+func dueBy(now time.Time, limit int) args {
+	return args{now.UnixMilli(), now.Add(putOffAstray).UnixMilli(), limit}
+}
 
 // askKnown is when to ask again once the ladder is at its end, about a payment that Paytm knows and has
 // not answered for under its signature.
@@ -77,8 +88,7 @@ type Poll struct {
 func (s *Store) DuePolls(ctx context.Context, limit int) ([]Poll, error) {
 	var polls []Poll
 	err := s.read(ctx, func(r rows) error {
-		due := args{s.now().UnixMilli(), limit}
-		err := r.each(q("due-polls"), due, func(scan func(...any) error) error {
+		err := r.each(q("due-polls"), dueBy(s.now(), limit), func(scan func(...any) error) error {
 			var p Poll
 			var paid int64
 			err := scan(&p.Txn, &p.TxnID, &p.Tries, &p.next, &paid)
@@ -168,6 +178,9 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 		if final && position.Confirmation != waiting || !ok {
 			return t.exec(q("answered"), txn.ID, p.next)
 		}
+		if most := t.now.Add(putOffAtMost); next.After(most) { // the first receipt is still to come, by the clock
+			next = most
+		}
 		return t.exec(q("ask-later"), next.UnixMilli(), txn.ID, p.next)
 	})
 }
@@ -175,6 +188,7 @@ func (s *Store) RecordAnswers(ctx context.Context, p Poll, answers []Answer) err
 // PollFailed notes that the API could not be asked, and when to try again.
 func (s *Store) PollFailed(ctx context.Context, p Poll, cause string, wait time.Duration) error {
 	return s.write(ctx, s.payments, func(t *tx) error {
-		return t.exec(q("ask-again"), t.now.Add(wait).UnixMilli(), cause, p.Txn, p.next)
+		next := t.now.Add(min(wait, putOffAtMost))
+		return t.exec(q("ask-again"), next.UnixMilli(), cause, p.Txn, p.next)
 	})
 }

@@ -90,8 +90,7 @@ func (t *tx) queueForward(subject string, f forShop) error {
 // DueForwards returns up to limit messages to hand on now, the longest waiting first.
 func (s *Store) DueForwards(ctx context.Context, limit int) (list []Forward, err error) {
 	err = s.read(ctx, func(r rows) error {
-		due := args{s.now().UnixMilli(), limit}
-		return r.each(q("due-forwards"), due, func(scan func(...any) error) error {
+		return r.each(q("due-forwards"), dueBy(s.now(), limit), func(scan func(...any) error) error {
 			var f Forward
 			var digest, body, key []byte
 			err := scan(&f.ID, &f.ContentType, &digest, &body, &key, &f.Tries)

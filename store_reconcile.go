@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// comparisonsSeen is how many of the newest comparisons are looked at: months of them.
+const comparisonsSeen = 200
+
 // RecordReconciliation keeps what a comparison came to.
 func (s *Store) RecordReconciliation(ctx context.Context, r Reconciliation) error {
 	return s.write(ctx, s.clicks, func(t *tx) error {
@@ -19,13 +22,14 @@ func (s *Store) RecordReconciliation(ctx context.Context, r Reconciliation) erro
 }
 
 // LastReconciliation returns the comparison with Paytm's own list that reaches furthest, the latest of
-// several, nil when there was none.
+// several, nil when there was none. Those made under a clock that was ahead are left out, or there would be
+// no other until it is as late again.
 func (s *Store) LastReconciliation(ctx context.Context) (*Reconciliation, error) {
 	last := &Reconciliation{Source: sourceAPI}
 	err := s.read(ctx, func(r rows) error {
 		var at, from, to int64
-		err := r.one(q("last-reconciliation"), args{sourceAPI}, &at, &from, &to, &last.Listed, &last.Missing,
-			&last.Mismatched, &last.Unrefunded, &last.Unlisted, &last.Error)
+		err := r.one(q("last-reconciliation"), args{sourceAPI, s.now().UnixMilli(), comparisonsSeen},
+			&at, &from, &to, &last.Listed, &last.Missing, &last.Mismatched, &last.Unrefunded, &last.Unlisted, &last.Error)
 		last.At, last.From, last.To = fromMillis(&at), fromMillis(&from), fromMillis(&to)
 		return err
 	})
@@ -62,7 +66,7 @@ func (s *Store) standing(ctx context.Context, txnID string) (t *transaction, f F
 func (s *Store) SweptUntil(ctx context.Context, back time.Duration) (time.Time, error) {
 	var until int64
 	err := s.read(ctx, func(r rows) error {
-		return r.one(q("swept-until"), args{sourceAPI, back.Milliseconds()}, &until)
+		return r.one(q("swept-until"), args{sourceAPI, s.now().UnixMilli(), comparisonsSeen, back.Milliseconds()}, &until)
 	})
 	if until == 0 || err != nil {
 		return time.Time{}, err

@@ -859,12 +859,14 @@ SELECT next_at, error
  WHERE txn = ?;
 
 -- name: due-polls
+-- Those put off further than any is were so by a clock that was ahead.
 SELECT p.txn, t.txn_id, p.tries, p.next_at, t.paid_at
-  FROM polls p
+  FROM (SELECT * FROM (SELECT * FROM polls WHERE next_at <= ?1 ORDER BY next_at LIMIT ?3)
+         UNION ALL
+        SELECT * FROM (SELECT * FROM polls WHERE next_at > ?2 ORDER BY next_at LIMIT ?3)) p
   JOIN transactions t ON t.id = p.txn
- WHERE p.next_at <= ?
  ORDER BY p.next_at
- LIMIT ?;
+ LIMIT ?3;
 
 -- name: orders-to-ask
 -- The orders that the messages of a transaction name, those never asked about first, then those
@@ -1293,11 +1295,13 @@ SELECT count(*)
    AND next_at IS NOT NULL;
 
 -- name: due-forwards
+-- Those put off further than any is were so by a clock that was ahead.
 SELECT id, content_type, digest, body, key, tries
-  FROM forwards
- WHERE next_at <= ?
+  FROM (SELECT * FROM (SELECT * FROM forwards WHERE next_at <= ?1 ORDER BY next_at, id LIMIT ?3)
+         UNION ALL
+        SELECT * FROM (SELECT * FROM forwards WHERE next_at > ?2 ORDER BY next_at, id LIMIT ?3))
  ORDER BY next_at, id
- LIMIT ?;
+ LIMIT ?3;
 
 -- name: forward-taken
 UPDATE forwards
@@ -1356,20 +1360,25 @@ INSERT INTO reconciliations (at, from_at, to_at, source, listed, missing, mismat
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: last-reconciliation
--- The one that reaches furthest: a person may look at an old month in between.
+-- Of the newest so many the one that reaches furthest: a person may look at an old month in between. One that is
+-- later than now, or than one that came after it, was made while the clock was ahead and did not reach what it says.
 SELECT at, from_at, to_at, listed, missing, mismatched, unrefunded, unlisted, error
-  FROM reconciliations
- WHERE source = ?
+  FROM (SELECT *, min(at) OVER (ORDER BY id DESC) AS earliest
+          FROM (SELECT * FROM reconciliations WHERE source = ?1 ORDER BY id DESC LIMIT ?3))
+ WHERE at <= earliest
+   AND at <= ?2
  ORDER BY to_at DESC, id DESC
  LIMIT 1;
 
 -- name: swept-until
--- A short look by a person in between does not count: it may have left a gap.
+-- A short look by a person in between does not count: it may have left a gap. Nor does one of a clock that was
+-- ahead, as above.
 SELECT coalesce(max(to_at), 0)
-  FROM reconciliations
- WHERE source = ?
-   AND error = ''
-   AND to_at - from_at >= ?;
+  FROM (SELECT *, min(at) OVER (ORDER BY id DESC) AS earliest
+          FROM (SELECT * FROM reconciliations WHERE source = ?1 AND error = '' ORDER BY id DESC LIMIT ?3))
+ WHERE at <= earliest
+   AND at <= ?2
+   AND to_at - from_at >= ?4;
 
 -- name: transactions-paid-between
 SELECT id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
