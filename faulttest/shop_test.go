@@ -251,6 +251,18 @@ func (l *ledger) count() int {
 	return len(l.acked)
 }
 
+// answered is how many messages had an answer, whatever it was.
+func (l *ledger) answered() (messages int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for status, times := range l.answers {
+		if status != 0 {
+			messages += times
+		}
+	}
+	return messages
+}
+
 // next is a message to send: one that was never answered, as Paytm does, else that of a new
 // payment. What comes again comes as JSON, which is another message about the same payment.
 func (s *shop) next(l *ledger) paytmtest.Message {
