@@ -423,9 +423,9 @@ func (l *life) judge(luck uint64) {
 		switch state := s.State(); {
 		case state == "draft" && luck < 78, state == "held" && luck < 60:
 			l.word(s.ID, "approved")
-		case state == "draft" && luck < 86, state == "approved" && luck > 93:
+		case state == "draft" && luck < 86, state == "approved" && luck > 87:
 			l.word(s.ID, "held")
-		case state == "draft" && luck < 92, state == "held" && luck < 80, state == "approved" && luck > 89:
+		case state == "draft" && luck < 92, state == "held" && luck < 80, state == "approved" && luck > 84:
 			l.word(s.ID, "declined")
 		}
 	})

@@ -23,8 +23,8 @@ func yearsTiers() []Tier {
 func yearsTax() TaxRules {
 	from := func(year int64) time.Time { return time.UnixMilli(almanac{india}.start(dayOn(year, 4, 1))) }
 	return TaxRules{Rates: []TaxRate{
-		{From: from(2026), Section: "393(1)", Code: "1006", BPS: 200, Threshold: 5_000_00},
-		{From: from(2031), Section: "393(1)", Code: "1006", BPS: 500, Threshold: 3_000_00},
+		{From: from(2026), Section: "393(1)", Code: "1006", BPS: 200, Threshold: 1_000_00},
+		{From: from(2031), Section: "393(1)", Code: "1006", BPS: 500, Threshold: 500_00},
 	}, WithoutPAN: 2000}
 }
 

@@ -131,8 +131,9 @@ func planYears(seed uint64) *plan {
 	for _, month := range edges(india, func(_, _, d int64) bool { return d == 1 }) {
 		p.month(month)
 	}
-	for i := range int64(6) {
-		p.at(p.edge()+p.either(0, 1, -1, hour), func(l *life) { l.adopt(650 + 50*i) })
+	for i := range int64(6) { // the program changes within a second of a payment
+		paid := p.sales[p.IntN(len(p.sales))].paid
+		p.at(paid+p.either(-1, 0, 1, second-1, second), func(l *life) { l.adopt(650 + 50*i) })
 	}
 	for range 6 {
 		p.at(p.any(), (*life).restart)
@@ -311,9 +312,9 @@ func (p *plan) dispute(s *sale, amount int64) {
 func (p *plan) month(edge int64) {
 	at := edge + p.either(-1, 0, 1, second, p.Int64N(3*aDay))
 	p.at(at, (*life).draft)
-	for _, do := range []func(*life, uint64){(*life).judge, (*life).send, (*life).settle} {
+	for _, do := range []func(*life, uint64){(*life).judge, (*life).judge, (*life).send, (*life).settle} {
 		luck := p.Uint64()
-		at += 1 + p.Int64N(4*aDay)
+		at += 1 + p.Int64N(3*aDay)
 		p.at(at, func(l *life) { do(l, luck) })
 	}
 	if p.chance(20) {
