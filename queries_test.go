@@ -136,3 +136,34 @@ func TestMigrationsAreNumbered(t *testing.T) {
 		}
 	}
 }
+
+// What verify asks must not take longer for each row the more rows there are: no table is read from one end to
+// the other for every row of another. SQLite says how it would go about each question.
+func TestVerifyReadsNoTableOnceARow(t *testing.T) {
+	db := raw(t, openBooks(t, Program{}).path)
+	for _, name := range uses(t) {
+		if !strings.HasPrefix(name, "all-") && !strings.HasPrefix(name, "stray-") {
+			continue
+		}
+		steps := rowsOf(t, db, "EXPLAIN QUERY PLAN "+queries[name])
+		if len(steps) == 0 {
+			t.Errorf("nothing is said of %s", name)
+		}
+		inner := map[int64]bool{} // steps that run for each row of another
+		for i, step := range steps {
+			id, parent, does := step[0].(int64), step[1].(int64), step[3].(string)
+			inner[id] = inner[parent] || strings.HasPrefix(does, "CORRELATED") ||
+				slices.ContainsFunc(steps[:i], func(before []any) bool { return before[1] == step[1] && isLoop(before) })
+			first := strings.Contains(does, " EXISTS") // it ends with the first row
+			if inner[id] && strings.HasPrefix(does, "SCAN ") && !first {
+				t.Errorf("%s: %s, for every row of another table", name, does)
+			}
+		}
+	}
+}
+
+// isLoop: what stands behind it on the same level is done for each of its rows.
+func isLoop(step []any) bool {
+	does := step[3].(string)
+	return strings.HasPrefix(does, "SCAN ") || strings.HasPrefix(does, "SEARCH ")
+}

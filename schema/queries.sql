@@ -1180,7 +1180,9 @@ SELECT count(*)
 -- name: stray-lines
 SELECT count(*)
   FROM statement_lines l
- WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.txn_id = l.txn_id);
+ WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.gateway = 'paytm'
+                      AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
+                      AND t.txn_id = l.txn_id);
 
 -- name: stray-openings
 SELECT count(*)
