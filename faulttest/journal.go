@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -64,7 +65,7 @@ func ReadJournal(r io.Reader) (*Journal, error) {
 			return nil, err
 		}
 		if err := j.line(strings.TrimSuffix(line, "\n"), unfinished); err != nil {
-			return nil, fmt.Errorf("%w in the line %.200s", err, line)
+			return nil, fmt.Errorf("%w in the line %.200s … %s", err, line, line[max(0, len(line)-100):])
 		}
 	}
 }
@@ -82,7 +83,6 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 	}
 	text = strings.TrimLeft(text, " ")
 	text = strings.Replace(text, " <unfinished ...>) = ?", ") = ?", 1) // killed within
-	returned := !strings.HasSuffix(text, "= ?")
 	switch {
 	case strings.HasPrefix(text, "+++ exited with "):
 		j.Exit = strings.Fields(text)[3]
@@ -104,7 +104,7 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 			return err
 		}
 		*first.call = *whole
-		if returned {
+		if first.call.returned() {
 			j.Steps = append(j.Steps, Step{first.call, true})
 		}
 		return nil
@@ -123,7 +123,7 @@ func (j *Journal) line(line string, unfinished map[string]*begun) error {
 		return err
 	}
 	j.Steps = append(j.Steps, Step{call, false})
-	if returned {
+	if call.returned() {
 		j.Steps = append(j.Steps, Step{call, true})
 	}
 	return nil
@@ -156,14 +156,27 @@ func parseCall(thread, text string) (*Call, error) {
 	if c.Result < 0 {
 		c.Err, _, _ = strings.Cut(rest, " ")
 	}
+	if !slices.ContainsFunc(arguments, func(a argument) bool { return a.cut }) {
+		return c, nil
+	}
+	// Of a thread that was killed in a read, strace may take whatever stands in the register of the
+	// result for one, and print that much of the memory: more than was asked for.
+	if c.Name != "read" || c.Result <= c.Number {
+		return nil, errors.New("a string that was cut off")
+	}
+	c.Data, c.Result = nil, -1
 	return c, nil
 }
+
+// returned reports whether the program got to see the call's result.
+func (c *Call) returned() bool { return c.Result >= 0 || c.Err != "" }
 
 // argument is text as it stands, with the bytes of a string or the path of a descriptor.
 type argument struct {
 	text   string
 	bytes  []byte
 	quoted bool
+	cut    bool // the string goes on
 	path   string
 	gone   bool
 }
@@ -192,13 +205,11 @@ func parseArguments(text string) (found []argument, rest string, err error) {
 			if !ok {
 				return nil, "", errors.New("a string without an end")
 			}
-			if strings.HasPrefix(after, "...") {
-				return nil, "", errors.New("a string that was cut off")
-			}
 			if now.bytes, err = unhex(quoted); err != nil {
 				return nil, "", err
 			}
-			now.quoted, text = true, after
+			now.quoted = true
+			text, now.cut = strings.CutPrefix(after, "...")
 		case '<':
 			path, after, ok := strings.Cut(text[1:], ">")
 			if !ok {

@@ -34,6 +34,7 @@ func TestReadJournal(t *testing.T) {
 		`72  fsync(5<` + db + `>) = ?`,
 		`71  fsync(5<` + db + `> <unfinished ...>`,
 		`71  <... fsync resumed> <unfinished ...>) = ?`,
+		`73  read(9<` + hexed("socket:[7]") + `>, "\x50\x00"..., 1) = 19703248369745920`,
 		`71  +++ killed by SIGKILL +++`, ``,
 	}, "\n")
 	j, err := ReadJournal(strings.NewReader(log))
@@ -59,11 +60,12 @@ func TestReadJournal(t *testing.T) {
 	last := Call{Thread: "72", Name: "fsync", Path: "/d/hissa.db", Result: -1}
 	killed := last
 	killed.Thread = "71"
+	within := Call{Thread: "73", Name: "read", Path: "socket:[7]", Number: 1, Result: -1}
 	want := []row{{false, opened}, {true, opened}, {false, wrote}, {false, failed}, {true, failed},
 		{true, wrote}, {false, cut}, {true, cut},
 		{false, got}, {true, got}, {false, gone},
 		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved},
-		{false, last}, {false, killed}}
+		{false, last}, {false, killed}, {false, within}}
 	for i, step := range j.Steps {
 		if i >= len(want) || step.End != want[i].end || !reflect.DeepEqual(*step.Call, want[i].call) {
 			t.Fatalf("step %d is %v %+v", i, step.End, *step.Call)
@@ -80,6 +82,7 @@ func TestJournalsThatCannotBeRead(t *testing.T) {
 		`71  fsync`,
 		`71  <... fsync resumed>) = 0`,
 		`71  pwrite64(8, "\x41"..., 3, 56) = 3`,
+		`71  read(8, "\x41"..., 3) = 3`,
 		`71  pwrite64(8, "\x4`,
 		`71  pwrite64(8<\x41, 3`,
 		`71  fsync(8<\x41>) = so`,
