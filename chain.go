@@ -132,8 +132,7 @@ func appendRow(text []byte, table string, row []any) []byte {
 		case nil:
 			text = append(text, 'n')
 		case int64:
-			var digits [20]byte
-			text = piece(text, 'i', strconv.AppendInt(digits[:0], v, 10))
+			text = integerPiece(text, v)
 		case string:
 			text = piece(text, 't', v)
 		case []byte:
@@ -141,6 +140,11 @@ func appendRow(text []byte, table string, row []any) []byte {
 		}
 	}
 	return text
+}
+
+func integerPiece(text []byte, n int64) []byte {
+	var digits [20]byte
+	return piece(text, 'i', strconv.AppendInt(digits[:0], n, 10))
 }
 
 func piece[T string | []byte](text []byte, kind byte, v T) []byte {

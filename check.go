@@ -132,8 +132,8 @@ func (k *checker) report(c *call) error {
 
 // database looks at the file without bringing it up to date.
 func (k *checker) database() {
-	version, err := sqliteVersion()
-	if err != nil || sqliteNumber(version) < oldestSQLite {
+	version := sqliteVersion()
+	if sqliteNumber(version) < oldestSQLite {
 		k.broken = true
 		k.fault("SQLite", "version "+version+" is inside, 3.51.3 or newer is needed",
 			"build hissa with the go.mod it came with")

@@ -388,18 +388,14 @@ Example:  hissa version`,
 				}
 			}
 		}
-		sqlite, err := sqliteVersion()
-		if err != nil {
-			return err
-		}
 		if c.json {
 			return c.writeJSON(record{
 				{"version", version}, {"commit", commit},
-				{"go", runtime.Version()}, {"sqlite", sqlite},
+				{"go", runtime.Version()}, {"sqlite", sqliteVersion()},
 			})
 		}
-		_, err = fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n",
-			version, commit, runtime.Version(), sqlite)
+		_, err := fmt.Fprintf(c.stdout, "hissa %s, commit %s, %s, SQLite %s\n",
+			version, commit, runtime.Version(), sqliteVersion())
 		return err
 	},
 }

@@ -1,158 +1,117 @@
 package main
 
-// Connections to SQLite: the writer's, and those for reading. They speak to the driver itself: database/sql
-// between the two, with a pool for one connection and a lock for one goroutine, took an eighth of the writer's
-// time, and had every page prepare its statements anew.
+// Connections to SQLite: the writer's, and those for reading. They keep the statements that they have
+// prepared. What a connection says to SQLite, sqlite.go says for it.
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
-
-	"modernc.org/sqlite"
 )
 
-// connection is one connection of the driver, for one goroutine. Every statement is prepared once, and runs
-// once at a time.
+// connection is one connection, for one goroutine at a time. Every statement is prepared once.
 type connection struct {
 	ctx    context.Context
-	driver driver.Conn
-	stmts  map[string]statement
-	args   []driver.NamedValue // of the statement that runs
+	engine *engine
+	stmts  map[string]*statement
 }
 
-// statement is what the driver prepares.
-type statement interface {
-	driver.Stmt
-	driver.StmtExecContext
-	driver.StmtQueryContext
-}
-
-// connect opens a connection. What it is asked ends with ctx.
-func connect(ctx context.Context, dsn string) (*connection, error) {
-	c, err := new(sqlite.Driver).Open(dsn)
+// connect opens a connection. Before each row of an answer it looks whether ctx has ended.
+func connect(ctx context.Context, o opening) (*connection, error) {
+	e, err := o.engine()
 	if err != nil {
 		return nil, err
 	}
-	return &connection{ctx: ctx, driver: c, stmts: map[string]statement{}}, nil
+	return &connection{ctx: ctx, engine: e, stmts: map[string]*statement{}}, nil
 }
 
 // close lets go of the statements first: with one of them open SQLite would leave its journal behind.
-func (c *connection) close() error { return errors.Join(c.forget(), c.driver.Close()) }
-
-// forget lets go of the statements.
-func (c *connection) forget() error {
-	var errs []error
+func (c *connection) close() error {
 	for _, s := range c.stmts {
-		errs = append(errs, s.Close())
+		s.close()
 	}
 	clear(c.stmts)
-	return errors.Join(errs...)
+	return c.engine.close()
 }
 
 // script runs several statements, which are not kept.
-func (c *connection) script(text string) error {
-	_, err := c.driver.(driver.ExecerContext).ExecContext(c.ctx, text, nil)
-	return err
-}
+func (c *connection) script(text string) error { return c.engine.script(text) }
 
-func (c *connection) stmt(query string) (statement, error) {
+func (c *connection) stmt(query string) (*statement, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
-	prepared, err := c.driver.Prepare(query)
-	if err != nil {
-		return nil, err
+	s, err := c.engine.prepare(query)
+	if err == nil {
+		c.stmts[query] = s
 	}
-	s, ok := prepared.(statement)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("the driver prepares %T, not what it used to", prepared), prepared.Close())
-	}
-	c.stmts[query] = s
-	return s, nil
-}
-
-// bind turns arguments into what the driver takes.
-func (c *connection) bind(a []any) (bound []driver.NamedValue, err error) {
-	c.args = c.args[:0]
-	for i, v := range a {
-		switch n := v.(type) {
-		case nil, int64, string, []byte, bool:
-		case int:
-			v = int64(n)
-		default:
-			if v, err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
-				return nil, err
-			}
-		}
-		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
-	}
-	return c.args, nil
+	return s, err
 }
 
 func (c *connection) exec(query string, a []any) error {
-	s, err := c.stmt(query)
+	found, err := c.query(query, a)
 	if err != nil {
 		return err
 	}
-	bound, err := c.bind(a)
-	if err != nil {
-		return err
+	defer found.close()
+	for {
+		if more, err := found.next(); err != nil || !more {
+			return err
+		}
 	}
-	_, err = s.ExecContext(c.ctx, bound)
-	return err
 }
 
 // answer is what a query finds, row by row.
 type answer struct {
-	ctx    context.Context
-	found  driver.Rows
-	values []driver.Value // of the row
+	ctx context.Context
+	*statement
 }
 
-func (c *connection) query(query string, a []any) (*answer, error) {
+// query begins with a statement, which answers nothing else until the answer is closed.
+func (c *connection) query(query string, a []any) (answer, error) {
 	s, err := c.stmt(query)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
-	bound, err := c.bind(a)
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.QueryContext(c.ctx, bound)
-	if err != nil {
-		return nil, err
-	}
-	return &answer{c.ctx, found, make([]driver.Value, len(found.Columns()))}, nil
+	return answer{c.ctx, s}, s.start(a)
 }
 
 // next goes on to the next row; false when there is none.
-func (a *answer) next() (bool, error) {
+func (a answer) next() (bool, error) {
 	if err := a.ctx.Err(); err != nil {
 		return false, err
 	}
-	err := a.found.Next(a.values)
-	if errors.Is(err, io.EOF) {
-		return false, nil
+	more, err := a.step()
+	if err != nil {
+		err = cmp.Or(a.ctx.Err(), err) // which interrupted it
 	}
-	return err == nil, err
+	return more, err
 }
 
-func (a *answer) scan(into ...any) error { return assign(into, a.values) }
+func (a answer) scan(into ...any) error {
+	if len(into) != a.columns {
+		return fmt.Errorf("a row has %d columns, %d are read", a.columns, len(into))
+	}
+	for i, to := range into {
+		if !a.copyTo(i, to) {
+			return fmt.Errorf("column %d holds %T, which a %T can't", i+1, a.value(i), to)
+		}
+	}
+	return nil
+}
 
-func (a *answer) close() error { return a.found.Close() }
+func (a answer) close() { a.reset() }
 
 // each calls row for every row of the answer; row scans it.
-func (c *connection) each(query string, args []any, row func(scan func(...any) error) error) (err error) {
+func (c *connection) each(query string, args []any, row func(scan func(...any) error) error) error {
 	a, err := c.query(query, args)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.close()) }()
+	defer a.close()
 	for {
 		if more, err := a.next(); err != nil || !more {
 			return err
@@ -164,66 +123,27 @@ func (c *connection) each(query string, args []any, row func(scan func(...any) e
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.
-func (c *connection) one(query string, a []any, into []any) error {
-	var found bool
-	err := c.each(query, a, func(scan func(...any) error) error {
-		if found {
-			return nil
-		}
-		found = true
-		return scan(into...)
-	})
-	if err == nil && !found {
-		return sql.ErrNoRows
+func (c *connection) one(query string, args []any, into []any) error {
+	a, err := c.query(query, args)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// assign is what database/sql does with a row, for the types that the schema has.
-func assign(into []any, values []driver.Value) error {
-	if len(into) != len(values) {
-		return fmt.Errorf("a row has %d columns, %d are read", len(values), len(into))
+	defer a.close()
+	more, err := a.next()
+	if err == nil && !more {
+		err = sql.ErrNoRows
 	}
-	for i, v := range values {
-		if !assignOne(into[i], v) {
-			return fmt.Errorf("column %d holds %T, which a %T can't", i+1, v, into[i])
-		}
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func assignOne(into any, value driver.Value) (ok bool) {
-	switch into := into.(type) {
-	case *int64:
-		*into, ok = value.(int64)
-	case *int:
-		var n int64
-		n, ok = value.(int64)
-		*into = int(n)
-	case *bool:
-		var n int64
-		n, ok = value.(int64)
-		*into = n != 0
-	case *string:
-		*into, ok = value.(string)
-	case *[]byte:
-		*into, ok = value.([]byte)
-		ok = ok || value == nil
-	case **int64:
-		*into = nil
-		if n, isInt := value.(int64); isInt {
-			*into = &n
-		}
-		ok = *into != nil || value == nil
-	}
-	return ok
+	return a.scan(into...)
 }
 
 // readers are the connections for reading: those of look, which are held for microseconds, and those for whole
 // pages and reports, which look never waits for.
 type readers struct{ looks, snapshots *pool }
 
-func openReaders(dsn string, most int) readers { return readers{newPool(dsn, 2), newPool(dsn, most)} }
+func openReaders(o opening, most int) readers { return readers{newPool(o, 2), newPool(o, most)} }
 
 func (r readers) Close() error { return errors.Join(r.looks.close(), r.snapshots.close()) }
 
@@ -250,6 +170,7 @@ func (r readers) snapshot(ctx context.Context, do func(rows) error) error {
 			}
 		}()
 		c.ctx = ctx
+		defer c.engine.interruptedBy(ctx)()
 		return do(rows{direct: c})
 	})
 }
@@ -260,15 +181,15 @@ var errUnusable = errors.New("the connection is given up")
 // pool is a number of connections, each opened when it is first needed. The one used last is used first, so a
 // quiet shop has only one with a cache of its own. They keep their statements.
 type pool struct {
-	dsn   string
-	turns chan struct{} // one in it for each connection that is in use
+	opening opening
+	turns   chan struct{} // one in it for each connection that is in use
 
 	mu     sync.Mutex
 	idle   []*connection
 	closed bool
 }
 
-func newPool(dsn string, most int) *pool { return &pool{dsn: dsn, turns: make(chan struct{}, most)} }
+func newPool(o opening, most int) *pool { return &pool{opening: o, turns: make(chan struct{}, most)} }
 
 // with waits for a connection, until ctx ends.
 func (p *pool) with(ctx context.Context, do func(*connection) error) (err error) {
@@ -297,7 +218,7 @@ func (p *pool) take() (*connection, error) {
 	}
 	last := len(p.idle) - 1
 	if last < 0 {
-		return connect(context.Background(), p.dsn)
+		return connect(context.Background(), p.opening)
 	}
 	c := p.idle[last]
 	p.idle = p.idle[:last]

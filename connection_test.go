@@ -56,7 +56,7 @@ func TestReadersThatGiveUp(t *testing.T) {
 // More readers than connections wait for each other, or until they no longer want to; those that are at work
 // when the store is closed end their work.
 func TestReadersWaitForEachOther(t *testing.T) {
-	r := openReaders(dsn(openBooks(t, testTerms()).path, "query_only(1)"), 2)
+	r := openReaders(forReading(openBooks(t, testTerms()).path), 2)
 	var inside, left sync.WaitGroup
 	inside.Add(2)
 	end := make(chan struct{})

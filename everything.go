@@ -184,11 +184,11 @@ type exporter struct {
 }
 
 // facts writes all facts. Books whose chain is broken are not worth taking elsewhere.
-func (e exporter) facts(h wholeHead) (err error) {
+func (e exporter) facts(h wholeHead) error {
 	var cursors []*cursor
 	defer func() {
 		for _, c := range cursors {
-			err = errors.Join(err, c.rows.close())
+			c.rows.close()
 		}
 	}()
 	for _, t := range chained {
@@ -204,9 +204,8 @@ func (e exporter) facts(h wholeHead) (err error) {
 		if c == nil || c.seq != seq {
 			return noError{fmt.Sprintf("fact %d is missing: run hissa verify", seq)}
 		}
-		digest := sha256.Sum256(appendRow(nil, c.table.name, c.row[:len(c.fields)+1]))
-		hash = link(hash, digest)
-		if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(stored, hash) {
+		hash = link(hash, c.digest())
+		if !bytes.Equal(c.hash(), hash) {
 			return noError{fmt.Sprintf("%s was changed after it was booked: run hissa verify", c.place())}
 		}
 		if err := e.out.write(c.record()); err != nil {
@@ -228,10 +227,10 @@ func (c *cursor) record() record {
 	columns := append(c.fields[:len(c.fields):len(c.fields)], strings.Fields(besides[c.table.name])...)
 	for i, column := range columns {
 		if column != "partner_hash" {
-			r = append(r, field{column, written(c.row[i+1])})
+			r = append(r, field{column, written(c.rows.value(i + 1))})
 		}
 	}
-	return append(r, field{"hash", written(c.row[len(c.row)-1])})
+	return append(r, field{"hash", written(c.rows.value(c.rows.columns - 1))})
 }
 
 // others writes what goes along.
@@ -254,21 +253,21 @@ func (e exporter) others() error {
 	return nil
 }
 
-func (e exporter) table(t chainedTable, only string) (err error) {
+func (e exporter) table(t chainedTable, only string) error {
 	fields := t.fields()
 	found, err := e.direct.query(
 		"SELECT "+strings.Join(fields, ", ")+" FROM "+t.name+only+" ORDER BY 1", nil)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, found.close()) }()
+	defer found.close()
 	for {
 		if more, err := found.next(); err != nil || !more {
 			return err
 		}
 		r := record{{"table", t.name}}
-		for i, value := range found.values {
-			r = append(r, field{fields[i], written(value)})
+		for i, name := range fields {
+			r = append(r, field{name, written(found.value(i))})
 		}
 		if err := e.out.write(r); err != nil {
 			return err

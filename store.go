@@ -19,9 +19,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // schemaFiles are the migrations, by number; schema/queries.sql is none.
@@ -123,7 +120,7 @@ func openFile(path string, o StoreOptions) (*Store, error) {
 		wake:   make(chan struct{}, 1), handOn: make(chan struct{}, 1),
 		booked: make(chan struct{}, 1),
 	}
-	s.readers = openReaders(dsn(path, "query_only(1)"), 4)
+	s.readers = openReaders(forReading(path), 4)
 	w, err := s.prepare(o)
 	if err != nil {
 		return nil, errors.Join(err, s.readers.Close())
@@ -284,7 +281,7 @@ func (w *writer) commit(batch []*job) {
 			"pieces", len(batch), "cause", err.Error())
 		var journal journalError
 		code := sqliteCode(err)
-		if halfway || code&0xff == sqlite3.SQLITE_IOERR || errors.As(err, &journal) {
+		if halfway || code&0xff == codeIO || errors.As(err, &journal) {
 			// After a failed sync nobody knows what the disk holds, nor after a panic what the writer
 			// does. Acknowledging anything more could lose it; a restart reads the journal and knows again.
 			closeOnce(w.store.broken)
@@ -381,7 +378,7 @@ func (w *writer) transact(batch []*job, run func(func(*tx) error) error) (err er
 // spoils reports whether a piece's failure takes the whole transaction with it.
 func spoils(err error) bool {
 	code := sqliteCode(err)
-	return code == sqlite3.SQLITE_FULL || code&0xff == sqlite3.SQLITE_IOERR ||
+	return code == codeFull || code&0xff == codeIO ||
 		errors.Is(err, errNotUndone) || errors.Is(err, errHalfDone)
 }
 
@@ -476,15 +473,6 @@ func closeOnce(c chan struct{}) {
 	default:
 		close(c)
 	}
-}
-
-// sqliteCode is SQLite's extended result code of an error, 0 when it is not SQLite's.
-func sqliteCode(err error) int {
-	var e *sqlite.Error
-	if errors.As(err, &e) {
-		return e.Code()
-	}
-	return 0
 }
 
 // rows reads and writes on one connection: the writer's, or a reader's with its snapshot.

@@ -10,21 +10,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // openReader opens a file that another process writes, for reading only. There is no writer: what
 // would write panics. The file may change without SQLite's knowing, so a reader lives only as long
 // as one request.
 func openReader(path string) *Store {
-	return &Store{path: path, clock: time.Now, readers: openReaders(dsn(path, "query_only(1)")+"&mode=ro", 1)}
+	return &Store{path: path, clock: time.Now, readers: openReaders(untouched(path), 1)}
 }
 
 // prepareFile makes the database if it may and must. A live database is never opened here: closing
@@ -111,16 +108,25 @@ func journalBeside(path string) bool {
 	return false
 }
 
-func dsn(path string, pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
-	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
+// forReading is how a database is opened by those who only look at it. Even they may have to write beside it:
+// who comes first after a crash makes the journal's index anew.
+func forReading(path string) opening {
+	return opening{path: path, pragmas: []string{"query_only = 1"}}
+}
+
+// untouched is how a database is opened whose very files shall stay as they are.
+func untouched(path string) opening {
+	o := forReading(path)
+	o.readOnly = true
+	return o
 }
 
 // prepare asserts what durability rests on, migrates, and checks that the database is ours.
 func (s *Store) prepare(o StoreOptions) (*writer, error) {
-	direct, err := connect(context.Background(), dsn(s.path,
-		"synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "cache_size(-8000)",
-		"temp_store(MEMORY)")) // what a savepoint remembers needs no file
+	direct, err := connect(context.Background(), opening{path: s.path, pragmas: []string{
+		"synchronous = FULL", "foreign_keys = 1", "trusted_schema = 0", "cache_size = -8000",
+		"temp_store = MEMORY", // what a savepoint remembers needs no file
+	}})
 	if err != nil {
 		return nil, unopenable(s.path, err)
 	}
@@ -140,7 +146,7 @@ func (s *Store) prepare(o StoreOptions) (*writer, error) {
 
 // unopenable explains why SQLite refuses a file.
 func unopenable(path string, err error) error {
-	if code := sqliteCode(err); code == sqlite3.SQLITE_NOTADB || code == sqlite3.SQLITE_CORRUPT {
+	if code := sqliteCode(err); code == codeNoDB || code == codeCorrupt {
 		return configError{fmt.Errorf("%s is not a whole SQLite database (%w): "+
 			"put your last backup in its place; hissa never starts empty instead", path, err)}
 	}
@@ -185,11 +191,9 @@ func (w *writer) wholePages() error {
 }
 
 func (w *writer) assertDurable() error {
-	var version, mode string
+	version := sqliteVersion()
+	var mode string
 	var sync int
-	if err := w.one(q("sqlite-version"), nil, &version); err != nil {
-		return unopenable(w.store.path, err)
-	}
 	if err := errors.Join(
 		w.one("PRAGMA journal_mode", nil, &mode),
 		w.one("PRAGMA synchronous", nil, &sync),

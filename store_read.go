@@ -431,13 +431,9 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", dsn(s.path)) // the readers may only query
-	if err != nil {
-		return err
-	}
 	// VACUUM INTO takes an empty file for a new one.
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", target)
-	if err = errors.Join(err, db.Close()); err == nil {
+	err = execIn(ctx, s.path, "VACUUM INTO ?", target)
+	if err == nil {
 		err = signNobodyIn(ctx, target)
 	}
 	if err != nil {
@@ -448,26 +444,23 @@ func (s *Store) Backup(ctx context.Context, target string) error {
 
 // signNobodyIn takes sessions, and links that were not used, out of a copy of the books.
 func signNobodyIn(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", dsn(path))
+	for _, query := range []string{q("void-sessions"), q("void-links")} {
+		if err := execIn(ctx, path, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// execIn runs one statement on a connection of its own: the readers' may only query.
+func execIn(ctx context.Context, path, query string, a ...any) (err error) {
+	c, err := connect(ctx, opening{path: path})
 	if err != nil {
 		return err
 	}
-	for _, query := range []string{q("void-sessions"), q("void-links")} {
-		if _, err = db.ExecContext(ctx, query); err != nil {
-			break
-		}
-	}
-	return errors.Join(err, db.Close())
-}
-
-// sqliteVersion is that of the SQLite inside.
-func sqliteVersion() (version string, err error) {
-	db, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return "", err
-	}
-	err = errors.Join(db.QueryRow(q("sqlite-version")).Scan(&version), db.Close())
-	return version, err
+	defer func() { err = errors.Join(err, c.close()) }()
+	defer c.engine.interruptedBy(ctx)()
+	return c.exec(query, a)
 }
 
 // inspectDatabase looks at a database without changing it.
@@ -475,7 +468,7 @@ func inspectDatabase(path string, o StoreOptions) (summary string, err error) {
 	if err := prepareFile(path, StoreOptions{}); err != nil {
 		return "", err
 	}
-	direct, err := connect(context.Background(), dsn(path, "query_only(1)")+"&mode=ro")
+	direct, err := connect(context.Background(), untouched(path))
 	if err != nil {
 		return "", unopenable(path, err)
 	}

@@ -215,8 +215,7 @@ type verifier struct {
 type cursor struct {
 	table  chainedTable
 	fields []string // of the digest
-	rows   *answer
-	row    []any // seq, the digested columns, those beside them, hash
+	rows   answer   // seq, the digested columns, those beside them, hash
 	seq    int64
 	text   []byte // reused for each row
 }
@@ -230,7 +229,7 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cursor{table: t, fields: t.fields(), rows: found, row: make([]any, len(columns))}
+	c := &cursor{table: t, fields: t.fields(), rows: found}
 	return c, c.next()
 }
 
@@ -240,16 +239,31 @@ func (c *cursor) next() error {
 	if more, err := c.rows.next(); err != nil || !more {
 		return err
 	}
-	for i, value := range c.rows.values {
-		c.row[i] = value
-	}
-	seq, ok := c.row[0].(int64)
-	if !ok {
-		return badRow{c.table.name, "a row without a place"}
-	}
-	c.seq = seq
+	c.seq = c.rows.integer(0)
 	return nil
 }
+
+// digest is that of the row.
+func (c *cursor) digest() [sha256.Size]byte {
+	c.text = piece(c.text[:0], 't', c.table.name)
+	for i := range len(c.fields) + 1 {
+		switch c.rows.kind(i) {
+		case kindNull:
+			c.text = append(c.text, 'n')
+		case kindInteger:
+			c.text = integerPiece(c.text, c.rows.integer(i))
+		case kindText:
+			c.text = piece(c.text, 't', c.rows.bytes(i))
+		case kindBlob:
+			c.text = piece(c.text, 'b', c.rows.bytes(i))
+		}
+	}
+	return sha256.Sum256(c.text)
+}
+
+// hash is what the row says; beside is the column before it. Both lie in SQLite's memory until next.
+func (c *cursor) hash() []byte   { return c.rows.bytes(c.rows.columns - 1) }
+func (c *cursor) beside() []byte { return c.rows.bytes(c.rows.columns - 2) }
 
 // chain walks all facts in the order in which they were booked.
 func (v verifier) chain() error {
@@ -260,7 +274,7 @@ func (v verifier) chain() error {
 	var cursors []*cursor
 	defer func() {
 		for _, c := range cursors {
-			_ = c.rows.close()
+			c.rows.close()
 		}
 	}()
 	for _, t := range chained {
@@ -323,10 +337,9 @@ func earliest(cursors []*cursor) *cursor {
 
 // link checks one row against the chain, and an entry against its partner's chain.
 func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
-	c.text = appendRow(c.text[:0], c.table.name, c.row[:len(c.fields)+1])
-	digest := sha256.Sum256(c.text)
+	digest := c.digest()
 	hash := link(before, digest)
-	if stored, _ := c.row[len(c.row)-1].([]byte); !bytes.Equal(hash, stored) {
+	if !bytes.Equal(hash, c.hash()) {
 		return nil, badRow{c.place(), "was changed after it was booked (or the row before it was)"}
 	}
 	if err := v.paperwork.pass(c, v.balances); err != nil || c.table.name != "entries" {
@@ -339,7 +352,7 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 		end = make([]byte, sha256.Size)
 	}
 	v.ends[partner] = link(end, digest)
-	if stored, _ := c.row[len(c.row)-2].([]byte); !bytes.Equal(v.ends[partner], stored) {
+	if !bytes.Equal(v.ends[partner], c.beside()) {
 		return nil, badRow{c.place(), "does not follow the partner's entry before it"}
 	}
 	v.balances[c.word("debit")] -= amount
@@ -349,14 +362,14 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 
 // word and number read a column of a row whose digest was right, so that it is of its type.
 func (c *cursor) word(column string) string {
-	word, _ := c.row[1+slices.Index(c.fields, column)].(string)
-	return word
+	return string(c.rows.bytes(c.column(column)))
 }
 
 func (c *cursor) number(column string) int64 {
-	number, _ := c.row[1+slices.Index(c.fields, column)].(int64)
-	return number
+	return c.rows.integer(c.column(column))
 }
+
+func (c *cursor) column(name string) int { return 1 + slices.Index(c.fields, name) }
 
 // accounts compares the balances with the entries.
 func (v verifier) accounts() error {

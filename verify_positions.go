@@ -16,7 +16,7 @@ import (
 
 // stream is the rows of one table in the order of the payments that they belong to.
 type stream[T any] struct {
-	rows *answer
+	rows answer
 	read func(scan func(...any) error) (T, error)
 	txn  int64 // of row; 0 past the last
 	into []any // where a row goes
@@ -27,7 +27,7 @@ type stream[T any] struct {
 type openers struct {
 	verifier
 	err   error
-	close []func() error
+	close []func()
 }
 
 // open runs one of the queries whose first column is a payment's id; read scans the others.
@@ -147,7 +147,7 @@ func scanNumber(scan func(...any) error) (n int64, err error) {
 }
 
 // positions works every payment out again.
-func (v verifier) positions() (err error) {
+func (v verifier) positions() error {
 	terms, err := v.loadTerms()
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (v verifier) positions() (err error) {
 	o := &openers{verifier: v}
 	defer func() {
 		for _, shut := range o.close {
-			err = errors.Join(err, shut())
+			shut()
 		}
 	}()
 	s := streams{

@@ -6,7 +6,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 )
 
 // paperwork is what the walk has come by so far.
@@ -66,7 +65,7 @@ func (p *paperwork) finish() error {
 
 // entry takes a ledger entry: one about no payment must be a payout's, and the other way round.
 func (p *paperwork) entry(c *cursor) error {
-	about := c.table.name == "entries" && c.row[1+slices.Index(c.fields, "txn")] != nil
+	about := c.table.name == "entries" && c.rows.kind(c.column("txn")) != kindNull
 	if len(p.owed) == 0 {
 		if about {
 			return nil

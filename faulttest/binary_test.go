@@ -89,11 +89,11 @@ type edit struct{ file, old, new string }
 // command reads the changed ones from an overlay.
 var weaknesses = map[string][]edit{
 	"commits are synced at checkpoints only": {
-		{"store_open.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
+		{"store_open.go", `"synchronous = FULL"`, `"synchronous = NORMAL"`},
 		{"store_open.go", `sync != 2`, `sync != 1`},
 	},
 	"nothing is ever synced": {
-		{"store_open.go", `"synchronous(FULL)"`, `"synchronous(OFF)"`},
+		{"store_open.go", `"synchronous = FULL"`, `"synchronous = OFF"`},
 		{"store_open.go", `sync != 2`, `sync != 0`},
 	},
 	"the answer goes out before the commit": {

@@ -7,9 +7,6 @@
 
 -- The database, the terms and the head of the chain.
 
--- name: sqlite-version
-SELECT sqlite_version();
-
 -- name: count-schema-objects
 -- More than none in a file that is not marked as ours: it is another program's.
 SELECT count(*)
