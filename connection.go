@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // connection is one connection, for one goroutine at a time. Every statement is prepared once.
@@ -155,24 +156,112 @@ func (r readers) look(query string, a args, into ...any) error {
 
 // snapshot runs do on one consistent snapshot of the database.
 func (r readers) snapshot(ctx context.Context, do func(rows) error) error {
-	return r.snapshots.with(ctx, func(c *connection) (err error) {
-		// A reader who gives up between BEGIN and ROLLBACK must not leave the connection in a
-		// transaction: it would answer nobody any more, and hold the journal.
-		whole := context.WithoutCancel(ctx)
-		c.ctx = whole
-		if err := c.exec("BEGIN", nil); err != nil {
-			return errors.Join(err, errUnusable)
-		}
-		defer func() {
-			c.ctx = whole
-			if end := c.exec("ROLLBACK", nil); end != nil {
-				err = errors.Join(err, end, errUnusable)
-			}
-		}()
-		c.ctx = ctx
-		defer c.engine.interruptedBy(ctx)()
-		return do(rows{direct: c})
+	return r.snapshots.with(ctx, func(c *connection) error {
+		return c.transaction(ctx, func() error { return do(rows{direct: c}) })
 	})
+}
+
+// transaction runs do, which reads, in a transaction. A reader who gives up between BEGIN and ROLLBACK must not
+// leave the connection in it: it would answer nobody any more, and hold the journal.
+func (c *connection) transaction(ctx context.Context, do func() error) (err error) {
+	whole := context.WithoutCancel(ctx)
+	c.ctx = whole
+	if err := c.exec("BEGIN", nil); err != nil {
+		return errors.Join(err, errUnusable)
+	}
+	defer func() {
+		c.ctx = whole
+		if end := c.exec("ROLLBACK", nil); end != nil {
+			err = errors.Join(err, end, errUnusable)
+		}
+	}()
+	c.ctx = ctx
+	defer c.engine.interruptedBy(ctx)()
+	return do()
+}
+
+// together runs do on n connections that see one and the same state of the database, or on as many as there
+// are.
+func (r readers) together(ctx context.Context, n int, do func([]rows) error) error {
+	p := r.snapshots
+	n = min(n, cap(p.turns))
+	// Two who wait for several connections, each with some of them, would wait for ever.
+	p.several.Lock()
+	taken := sync.OnceFunc(p.several.Unlock)
+	defer taken()
+	var all []rows
+	var take func() error
+	take = func() error {
+		if len(all) < n {
+			return r.snapshot(ctx, func(one rows) error {
+				all = append(all, one)
+				return take()
+			})
+		}
+		taken()
+		if err := seeTheSame(ctx, all); err != nil {
+			return err
+		}
+		return do(all)
+	}
+	return take()
+}
+
+// seeTheSame makes transactions in which nothing was read see the state that the first of them sees.
+func seeTheSame(ctx context.Context, all []rows) error {
+	for {
+		err := trySeeTheSame(all)
+		if err == nil || !errors.Is(err, errMoved) && sqliteCode(err)&0xff != codeBusy {
+			return err
+		}
+		// Somebody wrote meanwhile, or carried the journal home, which takes milliseconds.
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for _, one := range all {
+			if err := cmp.Or(one.direct.exec("ROLLBACK", nil), one.direct.exec("BEGIN", nil)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// errMoved says that not all see the same.
+var errMoved = errors.New("the database has changed meanwhile")
+
+func trySeeTheSame(all []rows) error {
+	for _, one := range all { // from its first look on a transaction sees one state
+		var id int
+		if err := one.one("PRAGMA application_id", nil, &id); err != nil {
+			return err
+		}
+	}
+	first, last := all[0].direct.engine, all[len(all)-1].direct.engine
+	snapshot, err := first.sees()
+	if errors.Is(err, errNoSnapshot) {
+		// All see the file, unless the last has come after somebody wrote.
+		snapshot, err := last.sees()
+		switch {
+		case errors.Is(err, errNoSnapshot):
+			return nil
+		case err == nil:
+			last.freeSnapshot(snapshot)
+			return errMoved
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer first.freeSnapshot(snapshot)
+	for _, one := range all[1:] {
+		if err := one.direct.engine.see(snapshot); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errUnusable says that a connection can't be used again.
@@ -183,6 +272,7 @@ var errUnusable = errors.New("the connection is given up")
 type pool struct {
 	opening opening
 	turns   chan struct{} // one in it for each connection that is in use
+	several sync.Mutex    // held by who takes more than one
 
 	mu     sync.Mutex
 	idle   []*connection

@@ -141,7 +141,7 @@ func (s *Store) ExportEverything(
 		if err := w.write(h.record()); err != nil {
 			return err
 		}
-		e := exporter{verifier{rows: r, progress: progress}, w}
+		e := exporter{verifier{rows: r}, w, progress}
 		if err := e.facts(h); err != nil {
 			return err
 		}
@@ -180,7 +180,8 @@ func (r rows) wholeHead() (h wholeHead, err error) {
 // exporter walks the chain as verify does.
 type exporter struct {
 	verifier
-	out *wholeWriter
+	out      *wholeWriter
+	progress func(done, all int64)
 }
 
 // facts writes all facts. Books whose chain is broken are not worth taking elsewhere.

@@ -141,11 +141,12 @@ func TestMigrationsAreNumbered(t *testing.T) {
 // the other for every row of another. SQLite says how it would go about each question.
 func TestVerifyReadsNoTableOnceARow(t *testing.T) {
 	db := raw(t, openBooks(t, Program{}).path)
+	argument := regexp.MustCompile(`\?\d+`)
 	for _, name := range uses(t) {
 		if !strings.HasPrefix(name, "all-") && !strings.HasPrefix(name, "stray-") {
 			continue
 		}
-		steps := rowsOf(t, db, "EXPLAIN QUERY PLAN "+queries[name])
+		steps := rowsOf(t, db, "EXPLAIN QUERY PLAN "+argument.ReplaceAllString(queries[name], "1"))
 		if len(steps) == 0 {
 			t.Errorf("nothing is said of %s", name)
 		}
@@ -154,6 +155,9 @@ func TestVerifyReadsNoTableOnceARow(t *testing.T) {
 			id, parent, does := step[0].(int64), step[1].(int64), step[3].(string)
 			inner[id] = inner[parent] || strings.HasPrefix(does, "CORRELATED") ||
 				slices.ContainsFunc(steps[:i], func(before []any) bool { return before[1] == step[1] && isLoop(before) })
+			if strings.HasPrefix(does, "SCALAR SUBQUERY") { // what hangs on no row is asked once
+				inner[id] = false
+			}
 			first := strings.Contains(does, " EXISTS") // it ends with the first row
 			if inner[id] && strings.HasPrefix(does, "SCAN ") && !first {
 				t.Errorf("%s: %s, for every row of another table", name, does)

@@ -25,6 +25,7 @@ const (
 	codeIO      = sqlite3.SQLITE_IOERR // the last byte of several
 	codeCorrupt = sqlite3.SQLITE_CORRUPT
 	codeNoDB    = sqlite3.SQLITE_NOTADB
+	codeBusy    = sqlite3.SQLITE_BUSY
 
 	kindInteger = sqlite3.SQLITE_INTEGER
 	kindText    = sqlite3.SQLITE_TEXT
@@ -92,7 +93,7 @@ func (e *engine) open(path string, readOnly bool) error {
 		return err
 	}
 	e.out = [2]uintptr{pointers, pointers + unsafe.Sizeof(e.db)}
-	name, err := e.text(path)
+	name, err := e.lent(path)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (e *engine) interrupt() {
 
 // script runs several statements, which are not kept.
 func (e *engine) script(text string) error {
-	query, err := e.text(text)
+	query, err := e.lent(text)
 	if err != nil {
 		return err
 	}
@@ -159,8 +160,8 @@ func (e *engine) memory(size int) (uintptr, error) {
 	return p, nil
 }
 
-// text is a copy that SQLite can read; the caller frees it.
-func (e *engine) text(s string) (uintptr, error) {
+// lent is a copy that SQLite can read; the caller frees it.
+func (e *engine) lent(s string) (uintptr, error) {
 	if strings.IndexByte(s, 0) >= 0 {
 		return 0, errors.New("a name or a query with a zero byte in it")
 	}
@@ -184,10 +185,12 @@ type statement struct {
 
 	room uintptr // for its arguments' bytes, which SQLite reads where they are
 	size int     // of room
+
+	last []string // by column: what text read last, since many rows say the same
 }
 
 func (e *engine) prepare(query string) (*statement, error) {
-	text, err := e.text(query)
+	text, err := e.lent(query)
 	if err != nil {
 		return nil, err
 	}
@@ -326,6 +329,17 @@ func (s *statement) bytes(i int) []byte {
 	return bytesAt(p, int(sqlite3.Xsqlite3_column_bytes(s.tls, s.handle, int32(i))))
 }
 
+// text is a copy of text, the same one as long as row after row says the same.
+func (s *statement) text(i int) string {
+	if s.last == nil {
+		s.last = make([]string, s.columns)
+	}
+	if text := s.bytes(i); string(text) != s.last[i] {
+		s.last[i] = string(text)
+	}
+	return s.last[i]
+}
+
 // value is a copy of one value of the row: int64, string, []byte, nil or, where there is one, float64.
 func (s *statement) value(i int) any {
 	switch s.kind(i) {
@@ -358,7 +372,7 @@ func (s *statement) copyTo(i int, into any) bool {
 		if kind != kindText {
 			return false
 		}
-		*into = string(s.bytes(i))
+		*into = s.text(i)
 		return true
 	case *[]byte:
 		*into = nil
@@ -376,6 +390,37 @@ func (s *statement) copyTo(i int, into any) bool {
 	}
 	return false
 }
+
+// errNoSnapshot says that nobody has written to the journal since it was made, so that there is no state to name
+// but the file's own.
+var errNoSnapshot = errors.New("there is no journal to take a snapshot of")
+
+// sees names the state that a transaction sees (sqlite.org/c3ref/snapshot.html). The caller frees it.
+func (e *engine) sees() (snapshot uintptr, err error) {
+	main, err := e.lent("main")
+	if err != nil {
+		return 0, err
+	}
+	defer libc.Xfree(e.tls, main)
+	code := sqlite3.Xsqlite3_snapshot_get(e.tls, e.db, main, e.out[0])
+	if code == sqlite3.SQLITE_ERROR {
+		return 0, errNoSnapshot
+	}
+	return pointerAt(e.out[0]), e.failure(code)
+}
+
+// see makes a transaction that has read see the state that one of another engine names. SQLITE_BUSY while the
+// journal is being carried home.
+func (e *engine) see(snapshot uintptr) error {
+	main, err := e.lent("main")
+	if err != nil {
+		return err
+	}
+	defer libc.Xfree(e.tls, main)
+	return e.failure(sqlite3.Xsqlite3_snapshot_open(e.tls, e.db, main, snapshot))
+}
+
+func (e *engine) freeSnapshot(snapshot uintptr) { sqlite3.Xsqlite3_snapshot_free(e.tls, snapshot) }
 
 // interruptedBy has what runs on e end when ctx does. The caller calls the function it returns before anything
 // that may no longer be interrupted.

@@ -6,7 +6,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -14,9 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
 )
 
 var verifyCommand = command{
@@ -138,6 +137,14 @@ func (r *Report) closed(e missingKeyError) {
 	}
 }
 
+// add takes in what one hand has found in order. The chain, and the bodies, are one hand's alone.
+func (r *Report) add(o Report) {
+	r.Transactions += o.Transactions
+	if o.Head != "" {
+		r.Facts, r.Entries, r.Head, r.Closed, r.Missing = o.Facts, o.Entries, o.Head, o.Closed, o.Missing
+	}
+}
+
 // badRow is the first thing that is not as it should be.
 type badRow struct {
 	where string
@@ -145,49 +152,6 @@ type badRow struct {
 }
 
 func (b badRow) Error() string { return b.where + ": " + b.what }
-
-// Verify recomputes the books: the chain and what hangs on it, and beside that the positions, each on
-// one snapshot. A badRow error says that they are wrong; any other error that they could not be read.
-// progress, when not nil, is told how many facts are done.
-func (s *Store) Verify(ctx context.Context, progress func(done, all int64)) (Report, error) {
-	var report Report
-	if progress == nil {
-		progress = func(int64, int64) {}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	verify := func(check func(verifier) error) error {
-		return s.read(ctx, func(r rows) error {
-			v := verifier{
-				rows: r, report: &report, progress: progress, keys: s.keys,
-				balances: map[string]int64{}, ends: map[string][]byte{}, days: dayTotals{},
-				paperwork: &paperwork{statements: map[int64]*Statement{}, newest: map[string]*Statement{},
-					all: map[string][]*Statement{}},
-			}
-			// What was tampered with may be more than arithmetic holds.
-			return recovered(func() error { return check(v) })
-		})
-	}
-	var facts, positions, strays error
-	var both sync.WaitGroup
-	both.Go(func() {
-		facts = verify(func(v verifier) error {
-			err := inTurn(v.chain, v.accounts, v.bodies, v.customers)
-			if err == nil {
-				strays = v.strays()
-			}
-			return err
-		})
-		if facts != nil {
-			cancel() // what else is wrong would only follow from it
-		}
-	})
-	both.Go(func() {
-		positions = verify(func(v verifier) error { return inTurn(v.positions, v.clicks, v.sums) })
-	})
-	both.Wait()
-	return report, cmp.Or(facts, positions, strays)
-}
 
 // inTurn stops at the first check that fails.
 func inTurn(checks ...func() error) error {
@@ -202,7 +166,7 @@ func inTurn(checks ...func() error) error {
 type verifier struct {
 	rows
 	report   *Report
-	progress func(done, all int64)
+	walked   func(places int64)
 	keys     bodyKeys
 	balances map[string]int64  // of every account, from the entries
 	ends     map[string][]byte // of every partner's chain, from the entries
@@ -284,7 +248,7 @@ func (v verifier) chain() error {
 		}
 		cursors = append(cursors, c)
 	}
-	last, hash, err := v.walk(cursors, end.seq)
+	last, hash, err := v.walk(cursors)
 	if err == nil {
 		err = v.paperwork.finish()
 	}
@@ -298,12 +262,15 @@ func (v verifier) chain() error {
 	return nil
 }
 
+const walkedAtOnce = 10_000 // facts between two words on how far the walk is
+
 // walk checks every fact and returns the place and the hash of the last.
-func (v verifier) walk(cursors []*cursor, all int64) (last int64, hash []byte, err error) {
+func (v verifier) walk(cursors []*cursor) (last int64, hash []byte, err error) {
 	hash = make([]byte, sha256.Size)
 	for seq := int64(1); ; seq++ {
 		c := earliest(cursors)
 		if c == nil {
+			v.walked((seq - 1) % walkedAtOnce)
 			return seq - 1, hash, nil
 		}
 		if c.seq != seq {
@@ -313,8 +280,8 @@ func (v verifier) walk(cursors []*cursor, all int64) (last int64, hash []byte, e
 		if hash, err = v.link(hash, c); err != nil {
 			return 0, nil, err
 		}
-		if seq%10000 == 0 {
-			v.progress(seq, all)
+		if seq%walkedAtOnce == 0 {
+			v.walked(walkedAtOnce)
 		}
 		if err := c.next(); err != nil {
 			return 0, nil, err
@@ -362,7 +329,7 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 
 // word and number read a column of a row whose digest was right, so that it is of its type.
 func (c *cursor) word(column string) string {
-	return string(c.rows.bytes(c.column(column)))
+	return c.rows.text(c.column(column))
 }
 
 func (c *cursor) number(column string) int64 {
@@ -402,7 +369,7 @@ func (v verifier) accounts() error {
 	if sum != 0 {
 		return badRow{"accounts", "the books don't balance: they come to " + decimal(sum)}
 	}
-	for name := range v.balances {
+	for _, name := range slices.Sorted(maps.Keys(v.balances)) {
 		return badRow{"account " + name, "has entries but no row"}
 	}
 	return nil

@@ -320,15 +320,23 @@ SELECT count(*)
 -- name: order
 -- The binding in force is the newest. Its click comes with it, zeros when there is none.
 SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
-       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       CASE
+       WHEN EXISTS (SELECT 1 FROM marks WHERE binding <> 0)
+       THEN coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), '')
+       ELSE ''
+       END,
        CASE
        WHEN o.promo_code = '' THEN 0
        ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
        END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
-       coalesce((SELECT i.first <= c.seq FROM imports i
-                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       CASE
+       WHEN EXISTS (SELECT 1 FROM imports)
+       THEN coalesce((SELECT i.first <= c.seq FROM imports i
+                       WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       ELSE 0
+       END
   FROM orders o
   LEFT JOIN clicks c ON c.id = o.click_id
  WHERE o.order_id = ?
@@ -337,8 +345,12 @@ SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
 
 -- name: click
 SELECT seq, at, id, partner, sub, counted,
-       coalesce((SELECT i.first <= c.seq FROM imports i
-                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       CASE
+       WHEN EXISTS (SELECT 1 FROM imports)
+       THEN coalesce((SELECT i.first <= c.seq FROM imports i
+                       WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       ELSE 0
+       END
   FROM clicks c
  WHERE id = ?;
 
@@ -972,13 +984,20 @@ SELECT alias, kind, value
 
 -- What belongs to the payments, each table in the order of these: the first column is the payment's id.
 
+-- name: next-transaction
+SELECT min(id)
+  FROM transactions
+ WHERE id >= ?;
+
 -- name: all-transactions
+-- Like all the queries that follow: of the payments whose ids lie between two.
 -- With what is said of their commissions: where there is none, nothing may be.
 SELECT id, id, gateway, mid, txn_id, order_id, status, amount, currency, paid_at, first_at, refunded,
        confirmation, conflict, customer, partner, basis, value, why, abuse,
        commission IS NOT NULL OR reversed OR void OR rate_bps OR flat OR program OR due_at OR blocks <> '' OR payout,
        coalesce(commission, -1), reversed, void, rate_bps, flat, program, due_at, blocks, payout
   FROM transactions
+ WHERE id BETWEEN ?1 AND ?2
  ORDER BY id;
 
 -- name: all-messages
@@ -988,6 +1007,7 @@ SELECT n.seq, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.wh
        n.dispute, n.disputed
   FROM notifications n
  WHERE n.opens = 1
+   AND n.seq BETWEEN ?1 AND ?2
  UNION ALL
 SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why, n.unusable, n.mid,
        n.txn_id, n.order_id, n.status, n.amount, n.currency, n.paid_at, n.reference, n.pos, n.campaign,
@@ -995,41 +1015,60 @@ SELECT t.id, n.seq, n.at, n.gateway, n.identity, n.kind, n.type, n.result, n.why
        n.dispute, n.disputed
   FROM transactions t
  CROSS JOIN notifications n ON n.subject = t.txn_id AND n.opens = 0
+ WHERE t.id BETWEEN ?1 AND ?2
  ORDER BY 1, 2;
 
 -- name: all-bindings
 -- The bindings of every order that a message names, with their clicks.
 SELECT n.seq, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
-       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       CASE
+       WHEN EXISTS (SELECT 1 FROM marks WHERE binding <> 0)
+       THEN coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), '')
+       ELSE ''
+       END,
        CASE
        WHEN o.promo_code = '' THEN 0
        ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
        END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
-       coalesce((SELECT i.first <= c.seq FROM imports i
-                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       CASE
+       WHEN EXISTS (SELECT 1 FROM imports)
+       THEN coalesce((SELECT i.first <= c.seq FROM imports i
+                       WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       ELSE 0
+       END
   FROM notifications n
  CROSS JOIN orders o ON o.order_id = n.order_id
   LEFT JOIN clicks c ON c.id = o.click_id
  WHERE n.opens = 1
+   AND n.seq BETWEEN ?1 AND ?2
  UNION ALL
 SELECT t.id, o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
-       coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), ''),
+       CASE
+       WHEN EXISTS (SELECT 1 FROM marks WHERE binding <> 0)
+       THEN coalesce((SELECT group_concat(mark, ' ' ORDER BY mark) FROM marks m WHERE m.binding = o.seq AND m.binding <> 0), '')
+       ELSE ''
+       END,
        CASE
        WHEN o.promo_code = '' THEN 0
        ELSE (SELECT count(DISTINCT lower(promo_code)) FROM orders p WHERE p.order_id = o.order_id AND p.promo_code <> '')
        END,
        coalesce(c.seq, 0), coalesce(c.at, 0), coalesce(c.partner, ''), coalesce(c.sub, ''),
        coalesce(c.counted, ''),
-       coalesce((SELECT i.first <= c.seq FROM imports i
-                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       CASE
+       WHEN EXISTS (SELECT 1 FROM imports)
+       THEN coalesce((SELECT i.first <= c.seq FROM imports i
+                       WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
+       ELSE 0
+       END
   FROM transactions t
  CROSS JOIN notifications n ON n.subject = t.txn_id AND n.opens = 0
  CROSS JOIN orders o ON o.order_id = n.order_id
   LEFT JOIN clicks c ON c.id = o.click_id
  WHERE n.kind = 'payment'
    AND n.unusable = ''
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY 1, 2;
 
 -- name: all-answers
@@ -1038,14 +1077,15 @@ SELECT t.id, a.seq, a.at, a.asked, a.result, a.txn_id, a.order_id, a.amount, a.p
   FROM transactions t
  CROSS JOIN answers a ON a.about = t.txn_id
  WHERE EXISTS (SELECT 1 FROM answers)
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id, a.seq;
 
 -- name: all-decisions
 SELECT t.id, d.seq, d.at, d.agree, d.amount, d.reason
-  FROM decisions d
- CROSS JOIN transactions t ON t.gateway = 'paytm'
-                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
-                          AND t.txn_id = d.txn_id
+  FROM transactions t
+ CROSS JOIN decisions d ON d.txn_id = t.txn_id
+ WHERE EXISTS (SELECT 1 FROM decisions)
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id, d.seq;
 
 -- name: all-dues
@@ -1053,22 +1093,23 @@ SELECT t.id, d.seq, d.at, d.partner, d.basis, d.value, d.rate_bps, d.flat, d.pro
   FROM transactions t
  CROSS JOIN dues d ON d.txn_id = t.txn_id
  WHERE EXISTS (SELECT 1 FROM dues)
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id;
 
 -- name: all-repricings
 SELECT t.id, r.program
-  FROM repricings r
- CROSS JOIN transactions t ON t.gateway = 'paytm'
-                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
-                          AND t.txn_id = r.txn_id
+  FROM transactions t
+ CROSS JOIN repricings r ON r.txn_id = t.txn_id
+ WHERE EXISTS (SELECT 1 FROM repricings)
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id, r.seq;
 
 -- name: all-reviews
 SELECT t.id, r.seq, r.at, r.partner, r.accept, r.reason
-  FROM reviews r
- CROSS JOIN transactions t ON t.gateway = 'paytm'
-                          AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
-                          AND t.txn_id = r.txn_id
+  FROM transactions t
+ CROSS JOIN reviews r ON r.txn_id = t.txn_id
+ WHERE EXISTS (SELECT 1 FROM reviews)
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id, r.seq;
 
 -- name: all-payers
@@ -1076,15 +1117,18 @@ SELECT t.id, m.mark
   FROM transactions t
  CROSS JOIN marks m ON m.txn_id = t.txn_id AND m.txn_id <> ''
  WHERE EXISTS (SELECT 1 FROM marks WHERE txn_id <> '')
+   AND t.id BETWEEN ?1 AND ?2
  ORDER BY t.id, m.seq;
 
 -- name: all-candidates
 SELECT txn, rank, basis, value, partner, verdict, counts
   FROM attributions
+ WHERE txn BETWEEN ?1 AND ?2
  UNION ALL
 SELECT id, 0, basis, value, partner, verdict, 1
   FROM transactions
  WHERE verdict <> ''
+   AND id BETWEEN ?1 AND ?2
  ORDER BY 1, 2;
 
 -- name: all-bookings
@@ -1097,6 +1141,7 @@ SELECT t.id, e.partner,
        END
   FROM transactions t
  CROSS JOIN entries e ON e.seq = t.id + 1 AND e.txn = t.id
+ WHERE t.id BETWEEN ?1 AND ?2
  UNION ALL
 SELECT e.txn, e.partner,
        CASE e.kind
@@ -1106,22 +1151,21 @@ SELECT e.txn, e.partner,
        END
   FROM entries e
  WHERE e.seq <> e.txn + 1
+   AND e.txn BETWEEN ?1 AND ?2
  ORDER BY 1;
 
 -- name: all-payouts
--- The payout that paid each commission.
-SELECT t.id, min(l.statement)
-  FROM standings n
-  JOIN statements s ON s.id = n.statement
-  JOIN statement_lines l ON l.statement = n.statement
-  JOIN transactions t ON t.txn_id = l.txn_id
-                     AND t.partner = s.partner
-                     AND t.gateway = 'paytm'
-                     AND t.mid = (SELECT value FROM settings WHERE name = 'mid')
- WHERE n.step = 'paid'
+-- The payouts that paid each commission: the first counts.
+SELECT t.id, l.statement
+  FROM transactions t
+ CROSS JOIN statement_lines l ON l.txn_id = t.txn_id
+ CROSS JOIN statements s ON s.id = l.statement AND s.partner = t.partner
+ CROSS JOIN standings n ON n.statement = s.id
+ WHERE EXISTS (SELECT 1 FROM statement_lines)
+   AND t.id BETWEEN ?1 AND ?2
    AND l.kind = 'pays'
- GROUP BY t.id
- ORDER BY t.id;
+   AND n.step = 'paid'
+ ORDER BY t.id, l.statement;
 
 -- name: clicks-that-count
 SELECT at, partner
