@@ -76,7 +76,8 @@ type Envelope struct {
 
 	content *node // HeadBody: the value of body, with what is nested in it
 
-	sorted []*Field // Fields in byte order of their names: everything looks names up
+	sorted []*Field  // Fields in byte order of their names: everything looks names up
+	marks  [4]uint64 // a bit for each name that came: most of what is looked up did not
 }
 
 // sort notes the order of the names, and returns one that comes twice.
@@ -84,6 +85,8 @@ func (e *Envelope) sort() (twice string, found bool) {
 	e.sorted = make([]*Field, len(e.Fields))
 	for i := range e.Fields {
 		e.sorted[i] = &e.Fields[i]
+		mark := markOf(e.Fields[i].Name)
+		e.marks[mark>>6] |= 1 << (mark & 63)
 	}
 	slices.SortFunc(e.sorted, byName)
 	for i := 1; i < len(e.sorted); i++ {
@@ -96,8 +99,19 @@ func (e *Envelope) sort() (twice string, found bool) {
 
 func byName(a, b *Field) int { return strings.Compare(a.Name, b.Name) }
 
+// markOf is one of 256 marks, which few names share.
+func markOf(name string) (mark uint8) {
+	if name != "" {
+		mark = uint8(len(name))*29 + name[0]*5 + name[len(name)-1]
+	}
+	return mark
+}
+
 // get is Fields.Get for messages of many fields.
 func (e *Envelope) get(name string) string {
+	if mark := markOf(name); e.marks[mark>>6]&(1<<(mark&63)) == 0 {
+		return ""
+	}
 	i, found := slices.BinarySearchFunc(e.sorted, name,
 		func(f *Field, name string) int { return strings.Compare(f.Name, name) })
 	if !found {
@@ -212,7 +226,7 @@ func parseForm(body string) (*Envelope, error) {
 // unescape decodes "+" and "%XX". It refuses anything else after a percent sign, and a result that
 // is not UTF-8 or has a NUL byte.
 func unescape(text string, into *strings.Builder) (string, bool) {
-	if !strings.ContainsAny(text, "%+") {
+	if strings.IndexByte(text, '%') < 0 && strings.IndexByte(text, '+') < 0 {
 		return text, true
 	}
 	start := into.Len()
