@@ -181,6 +181,7 @@ type cursor struct {
 	fields []string // of the digest
 	rows   answer   // seq, the digested columns, those beside them, hash
 	seq    int64
+	ended  bool   // past the last row: a place itself may be anything in books that were tampered with
 	text   []byte // reused for each row
 }
 
@@ -197,14 +198,13 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 	return c, c.next()
 }
 
-// next moves to the next row; seq is 0 past the last.
+// next moves to the next row.
 func (c *cursor) next() error {
-	c.seq = 0
-	if more, err := c.rows.next(); err != nil || !more {
-		return err
+	more, err := c.rows.next()
+	if c.ended = !more; more {
+		c.seq = c.rows.integer(0)
 	}
-	c.seq = c.rows.integer(0)
-	return nil
+	return err
 }
 
 // digest is that of the row.
@@ -295,7 +295,7 @@ func (c *cursor) place() string { return fmt.Sprintf("%s %d", c.table.name, c.se
 func earliest(cursors []*cursor) *cursor {
 	var c *cursor
 	for _, candidate := range cursors {
-		if candidate.seq != 0 && (c == nil || candidate.seq < c.seq) {
+		if !candidate.ended && (c == nil || candidate.seq < c.seq) {
 			c = candidate
 		}
 	}

@@ -73,7 +73,7 @@ func TestVerifyWithManyHands(t *testing.T) {
 func TestVerifyOfIDsFarApart(t *testing.T) {
 	t.Parallel()
 	e := take(aYear(t))
-	for _, id := range []int64{math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1, -1, 1 << 62} {
+	for _, id := range []int64{math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1, -1, 0, 1 << 62} {
 		said := e.after(fmt.Sprintf("UPDATE transactions SET id = %d WHERE id = (SELECT max(id) FROM transactions)", id))
 		if said == "" {
 			t.Errorf("a payment with the id %d is in order", id)

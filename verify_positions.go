@@ -16,11 +16,12 @@ import (
 
 // stream is the rows of one table in the order of the payments that they belong to.
 type stream[T any] struct {
-	rows answer
-	read func(scan func(...any) error) (T, error)
-	txn  int64 // of row; 0 past the last
-	into []any // where a row goes
-	row  T
+	rows  answer
+	read  func(scan func(...any) error) (T, error)
+	ended bool  // past the last row
+	txn   int64 // of row
+	into  []any // where a row goes
+	row   T
 }
 
 // openers opens streams until one fails, and closes all of them.
@@ -45,8 +46,8 @@ func open[T any](o *openers, query string, read func(scan func(...any) error) (T
 }
 
 func (s *stream[T]) next() (err error) {
-	s.txn = 0
-	if more, err := s.rows.next(); err != nil || !more {
+	more, err := s.rows.next()
+	if s.ended = !more; !more {
 		return err
 	}
 	s.row, err = s.read(func(into ...any) error {
@@ -58,7 +59,7 @@ func (s *stream[T]) next() (err error) {
 
 // of takes the rows of a payment; those of payments that there are not are left behind.
 func (s *stream[T]) of(txn int64) (list []T, err error) {
-	for s.txn != 0 && s.txn <= txn {
+	for !s.ended && s.txn <= txn {
 		if s.txn == txn {
 			list = append(list, s.row)
 		}
@@ -180,9 +181,9 @@ func (v verifier) positions(from, to int64) error {
 	if o.err != nil {
 		return o.err
 	}
-	for {
+	for !s.transactions.ended {
 		txns, err := s.transactions.of(s.transactions.txn)
-		if err != nil || len(txns) == 0 {
+		if err != nil {
 			return err
 		}
 		if err := v.position(txns[0], s, mid, terms); err != nil {
@@ -190,6 +191,7 @@ func (v verifier) positions(from, to int64) error {
 		}
 		v.report.Transactions++
 	}
+	return nil
 }
 
 func (v verifier) position(row paymentRow, s streams, mid string, terms *Terms) error {

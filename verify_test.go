@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -302,7 +303,45 @@ func TestVerifyNoticesAChangedFact(t *testing.T) {
 		}
 		e.wants(fmt.Sprintf("fact %d: missing", seq),
 			fmt.Sprintf("DELETE FROM %s WHERE seq = %d", chained.name, seq))
+		for _, place := range []int64{math.MinInt64, -1, 0, math.MaxInt64} { // where there is nothing
+			e.wants("fact ", fmt.Sprintf("INSERT INTO %s SELECT %d%s FROM %s WHERE seq = %d",
+				chained.name, place, e.others(chained.name), chained.name, seq))
+		}
 	}
+}
+
+// Nor is a fact overlooked that stands alone in its table, in whatever place.
+func TestVerifyNoticesALoneFact(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA")
+	e := take(b)
+	lone := 0
+	for _, chained := range chained {
+		if len(e.rows("SELECT seq FROM "+chained.name)) > 0 {
+			continue
+		}
+		lone++
+		for _, place := range []int64{math.MinInt64, -1, 0, math.MaxInt64} {
+			row := fmt.Sprint(place)
+			for _, c := range e.columns(chained.name)[1:] {
+				row += map[bool]string{true: ", 1", false: ", zeroblob(32)"}[c.other != "zeroblob(32)"]
+			}
+			e.wants("fact ", "INSERT INTO "+chained.name+" VALUES ("+row+")")
+		}
+	}
+	if lone < 10 {
+		t.Errorf("only %d tables are empty", lone)
+	}
+}
+
+// others are the columns of a table beside seq, each with something else in it.
+func (e *evidence) others(table string) (list string) {
+	e.Helper()
+	for _, c := range e.columns(table)[1:] {
+		list += ", " + c.other
+	}
+	return list
 }
 
 // Rows that change places, appear, or are taken off the end.
