@@ -52,12 +52,12 @@ func (c *connection) stmt(query string) (*statement, error) {
 	return s, err
 }
 
-func (c *connection) exec(query string, a []any) error {
+func (c *connection) exec(query string, a []any) (err error) {
 	found, err := c.query(query, a)
 	if err != nil {
 		return err
 	}
-	defer found.close()
+	defer func() { err = cmp.Or(err, found.close()) }()
 	for {
 		if more, err := found.next(); err != nil || !more {
 			return err
@@ -104,15 +104,15 @@ func (a answer) scan(into ...any) error {
 	return nil
 }
 
-func (a answer) close() { a.reset() }
+func (a answer) close() error { return a.reset() }
 
 // each calls row for every row of the answer; row scans it.
-func (c *connection) each(query string, args []any, row func(scan func(...any) error) error) error {
+func (c *connection) each(query string, args []any, row func(scan func(...any) error) error) (err error) {
 	a, err := c.query(query, args)
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = cmp.Or(err, a.close()) }()
 	for {
 		if more, err := a.next(); err != nil || !more {
 			return err
@@ -124,12 +124,12 @@ func (c *connection) each(query string, args []any, row func(scan func(...any) e
 }
 
 // one reads a single row; sql.ErrNoRows when there is none.
-func (c *connection) one(query string, args []any, into []any) error {
+func (c *connection) one(query string, args []any, into []any) (err error) {
 	a, err := c.query(query, args)
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = cmp.Or(err, a.close()) }()
 	more, err := a.next()
 	if err == nil && !more {
 		err = sql.ErrNoRows
@@ -209,12 +209,14 @@ func (r readers) together(ctx context.Context, n int, do func([]rows) error) err
 
 // seeTheSame makes transactions in which nothing was read see the state that the first of them sees.
 func seeTheSame(ctx context.Context, all []rows) error {
-	for {
+	for tries := 0; ; tries++ {
 		err := trySeeTheSame(all)
-		if err == nil || !errors.Is(err, errMoved) && sqliteCode(err)&0xff != codeBusy {
+		code := sqliteCode(err)
+		meanwhile := errors.Is(err, errMoved) || code == codePast || code&0xff == codeBusy
+		if !meanwhile || tries == 1000 {
 			return err
 		}
-		// Somebody wrote meanwhile, or carried the journal home, which takes milliseconds.
+		// Somebody wrote, or is carrying the journal home, or has begun it anew, which takes milliseconds.
 		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():

@@ -53,6 +53,61 @@ func TestReadersThatGiveUp(t *testing.T) {
 	}
 }
 
+// Connections see the same even when somebody begins the journal anew between their first looks, and wait no
+// longer than a second or two for who keeps them from it.
+func TestReadersSeeTheSame(t *testing.T) {
+	w := emptyDatabase(t)
+	run := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []rows
+	for range 3 {
+		c, err := connect(t.Context(), forReading(w.path(t)))
+		run(err)
+		defer func() { run(c.close()) }()
+		run(c.exec("BEGIN", nil))
+		all = append(all, rows{c})
+	}
+	run(w.exec("INSERT INTO t VALUES (1, 1)", nil))
+	var busy, frames, home int64
+	run(w.one("PRAGMA wal_checkpoint(PASSIVE)", nil, []any{&busy, &frames, &home}))
+	var id int
+	run(all[0].one("PRAGMA application_id", nil, &id)) // the first sees the file alone, all being home
+	run(w.exec("INSERT INTO t VALUES (2, 1)", nil))    // and the journal begins anew
+	if err := trySeeTheSame(all); sqliteCode(err) != codePast {
+		t.Fatalf("the journal was not begun anew: %v", err)
+	}
+	run(seeTheSame(t.Context(), all))
+	run(w.exec("INSERT INTO t VALUES (3, 1)", nil))
+	for i, r := range all {
+		var count int
+		run(r.one("SELECT count(*) FROM t", nil, &count))
+		if count != 2 {
+			t.Errorf("connection %d sees %d rows", i, count)
+		}
+	}
+}
+
+// What somebody gave up before its first row leaves nothing behind on a connection that is used again.
+func TestReadersGiveUpBeforeTheFirstRow(t *testing.T) {
+	b := openBooks(t, testTerms())
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := b.read(ctx, func(r rows) error {
+			cancel()
+			_, err := verifier{rows: r}.open(chained[0])
+			return err
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		b.inOrder()
+	}
+}
+
 // More readers than connections wait for each other, or until they no longer want to; those that are at work
 // when the store is closed end their work.
 func TestReadersWaitForEachOther(t *testing.T) {

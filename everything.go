@@ -13,6 +13,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -189,7 +190,7 @@ func (e exporter) facts(h wholeHead) error {
 	var cursors []*cursor
 	defer func() {
 		for _, c := range cursors {
-			c.rows.close()
+			_ = c.rows.close()
 		}
 	}()
 	for _, t := range chained {
@@ -254,14 +255,14 @@ func (e exporter) others() error {
 	return nil
 }
 
-func (e exporter) table(t chainedTable, only string) error {
+func (e exporter) table(t chainedTable, only string) (err error) {
 	fields := t.fields()
 	found, err := e.direct.query(
 		"SELECT "+strings.Join(fields, ", ")+" FROM "+t.name+only+" ORDER BY 1", nil)
 	if err != nil {
 		return err
 	}
-	defer found.close()
+	defer func() { err = cmp.Or(err, found.close()) }()
 	for {
 		if more, err := found.next(); err != nil || !more {
 			return err

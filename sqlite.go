@@ -12,7 +12,9 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -26,12 +28,17 @@ const (
 	codeCorrupt = sqlite3.SQLITE_CORRUPT
 	codeNoDB    = sqlite3.SQLITE_NOTADB
 	codeBusy    = sqlite3.SQLITE_BUSY
+	codePast    = sqlite3.SQLITE_ERROR_SNAPSHOT // the journal no longer holds what a snapshot names
 
 	kindInteger = sqlite3.SQLITE_INTEGER
 	kindText    = sqlite3.SQLITE_TEXT
 	kindBlob    = sqlite3.SQLITE_BLOB
 	kindNull    = sqlite3.SQLITE_NULL
 )
+
+// What the driver does before the first database is opened: without it SQLite takes the pages of memory for
+// smaller than they are on some machines.
+func init() { sqlite3.PatchIssue199() }
 
 // sqliteVersion is that of the SQLite inside.
 func sqliteVersion() string {
@@ -224,19 +231,16 @@ func (s *statement) start(a []any) error {
 	}
 	size := 1 // text without a byte has a place, too, or it would be null
 	for i, v := range a {
-		switch v := v.(type) {
-		case string:
-			size += len(v)
-		case []byte:
-			size += len(v)
-		case nil, int64, int, bool:
-		default:
-			plain, err := driver.DefaultParameterConverter.ConvertValue(v)
-			if err != nil {
-				return err
+		bytes, known := sizeOf(v)
+		if !known {
+			plain, err := driver.DefaultParameterConverter.ConvertValue(v) // of a pointer, of a type of its own
+			if bytes, known = sizeOf(plain); !known || err != nil {
+				return fmt.Errorf("no column holds a %T", v)
 			}
-			return s.start(replaced(a, i, plain))
+			a = slices.Clone(a)
+			a[i] = plain
 		}
+		size += bytes
 	}
 	if size > s.size {
 		libc.Xfree(s.tls, s.room)
@@ -259,11 +263,17 @@ func (s *statement) start(a []any) error {
 	return nil
 }
 
-// replaced is a with another value in one place.
-func replaced(a []any, i int, v any) []any {
-	a = append([]any(nil), a...)
-	a[i] = v
-	return a
+// sizeOf is how many bytes of memory an argument needs; not known of what bind does not take.
+func sizeOf(v any) (bytes int, known bool) {
+	switch v := v.(type) {
+	case string:
+		return len(v), true
+	case []byte:
+		return len(v), true
+	case nil, int64, int, bool:
+		return 0, true
+	}
+	return 0, false
 }
 
 // bind sets one argument; its bytes lie at at from then on.
@@ -310,10 +320,11 @@ func (s *statement) step() (bool, error) {
 	}
 }
 
-// reset ends the answer, and with it what it holds locked. What it returns step has returned before.
-func (s *statement) reset() {
-	sqlite3.Xsqlite3_reset(s.tls, s.handle)
+// reset ends the answer, and with it what it holds locked. A statement that was left before its end is carried
+// out here, with what may fail in that: PRAGMA journal_mode commits only then.
+func (s *statement) reset() error {
 	s.running = false
+	return s.failure(sqlite3.Xsqlite3_reset(s.tls, s.handle))
 }
 
 // kind is SQLite's type of a value in the row.
@@ -428,11 +439,22 @@ func (e *engine) interruptedBy(ctx context.Context) (end func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { defer close(done); e.interrupt() })
+	over, gone := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(gone)
+		for {
+			e.interrupt()
+			select {
+			case <-over:
+				return
+			case <-time.After(10 * time.Millisecond): // between two statements SQLite forgets it
+			}
+		}
+	})
 	return func() {
+		close(over)
 		if !stop() {
-			<-done
+			<-gone
 		}
 	}
 }

@@ -130,6 +130,8 @@ func TestSQLiteTypes(t *testing.T) {
 		{"SELECT ?", []any{nil}, new(*int64), (*int64)(nil)},
 		{"SELECT ?2 || ?1 || ?2", []any{"a", "b"}, new(string), "bab"},
 		{"SELECT ?", []any{2 * time.Second}, new(int64), int64(2e9)}, // as database/sql converts it
+		{"SELECT ?", []any{new(string)}, new(string), ""},
+		{"SELECT ?", []any{(*string)(nil)}, new([]byte), []byte(nil)},
 		{"SELECT ?", []any{"a"}, new(int64), errors.New("column 1 holds string, which a *int64 can't")},
 		{"SELECT ?", []any{nil}, new(string), errors.New("column 1 holds <nil>, which a *string can't")},
 		{"SELECT ?", []any{"a"}, new(*int64), errors.New("can't")},
@@ -142,7 +144,9 @@ func TestSQLiteTypes(t *testing.T) {
 		{" ", nil, new(int64), errors.New("not one statement")},
 		{"SELECT \x00", nil, new(int64), errors.New("zero byte")},
 		{"SELECT missing", nil, new(int64), errors.New("no such column: missing (1)")},
-		{"SELECT ?", []any{struct{}{}}, new(int64), errors.New("unsupported type")},
+		{"SELECT ?", []any{struct{}{}}, new(int64), errors.New("no column holds a struct")},
+		{"SELECT ?", []any{1.5}, new(int64), errors.New("no column holds a float64")},
+		{"SELECT ?", []any{time.Now()}, new(int64), errors.New("no column holds a time.Time")},
 	} {
 		err := c.one(step.query, step.args, []any{step.into})
 		if lack, fails := step.want.(error); fails {
@@ -195,6 +199,29 @@ func TestSQLiteRefuses(t *testing.T) {
 	}
 }
 
+// What fails when a statement is carried out, of whose answer only the first row was read, is heard of.
+func TestSQLiteFailsAfterARow(t *testing.T) {
+	c := emptyDatabase(t)
+	if err := c.script(`PRAGMA foreign_keys = 1; CREATE TABLE child (
+		of INTEGER REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)`); err != nil {
+		t.Fatal(err)
+	}
+	const orphan = "INSERT INTO child VALUES (7) RETURNING of"
+	var of int64
+	if code := sqliteCode(c.one(orphan, nil, []any{&of})); code != 787 || of != 7 { // SQLITE_CONSTRAINT_FOREIGNKEY
+		t.Errorf("one row of a statement that fails at its end: %d, code %d", of, code)
+	}
+	enough := errors.New("enough")
+	err := c.each(orphan, nil, func(func(...any) error) error { return enough })
+	if !errors.Is(err, enough) {
+		t.Errorf("who has read enough is told %v", err)
+	}
+	var rows int64
+	if err := c.one("SELECT count(*) FROM child", nil, []any{&rows}); err != nil || rows != 0 {
+		t.Errorf("%d rows of what failed, %v", rows, err)
+	}
+}
+
 // What runs ends with its context, also within a step that would last for ever, and what comes after runs.
 func TestSQLiteInterrupted(t *testing.T) {
 	c := emptyDatabase(t)
@@ -213,5 +240,15 @@ func TestSQLiteInterrupted(t *testing.T) {
 		if err := c.one("SELECT count(*) FROM t", nil, []any{&n}); err != nil {
 			t.Fatalf("the question after: %v", err)
 		}
+	}
+	// Also what begins only after its context has ended, unnoticed.
+	ctx, cancel := context.WithCancel(t.Context())
+	end := c.engine.interruptedBy(ctx)
+	cancel()
+	time.Sleep(time.Millisecond)
+	err := c.exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n", nil)
+	end()
+	if code := sqliteCode(err); code != 9 { // SQLITE_INTERRUPT
+		t.Errorf("an endless question that nobody waits for: %v", err)
 	}
 }

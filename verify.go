@@ -195,7 +195,10 @@ func (v verifier) open(t chainedTable) (*cursor, error) {
 		return nil, err
 	}
 	c := &cursor{table: t, fields: t.fields(), rows: found}
-	return c, c.next()
+	if err := c.next(); err != nil {
+		return nil, errors.Join(err, found.close())
+	}
+	return c, nil
 }
 
 // next moves to the next row.
@@ -238,7 +241,7 @@ func (v verifier) chain() error {
 	var cursors []*cursor
 	defer func() {
 		for _, c := range cursors {
-			c.rows.close()
+			_ = c.rows.close() // it was read to its end, or what failed is known
 		}
 	}()
 	for _, t := range chained {

@@ -24,7 +24,8 @@ type verification struct {
 	mu     sync.Mutex
 	next   int64 // payments of lower ids have been taken
 	ended  bool  // all have
-	done   int64 // places of the chain that were walked, and those that pieces took
+	done   int64 // facts that were walked by
+	placed int64 // the place up to which payments were worked out
 	bad    error // of the earliest piece that is wrong
 	badAt  int64
 	report Report
@@ -108,7 +109,7 @@ func (w *verification) work(v verifier) {
 		if err != nil {
 			w.found(from, err)
 		}
-		w.walked(w.piece)
+		w.worked(to)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,6 +129,8 @@ func (w *verification) take(r rows) (from, to int64, err error) {
 		err = r.one(q("next-transaction"), args{w.next}, &first)
 	}
 	if first == nil {
+		w.placed = w.all
+		w.tell()
 		return 1, 0, err
 	}
 	from, to = *first, math.MaxInt64
@@ -147,10 +150,21 @@ func (w *verification) found(at int64, err error) {
 	}
 }
 
-// walked counts places of the chain, each of which is come by twice.
-func (w *verification) walked(places int64) {
+// walked counts facts of the chain.
+func (w *verification) walked(facts int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.done += places
-	w.progress(min(w.done/2, w.all), w.all)
+	w.done += facts
+	w.tell()
 }
+
+// worked says up to which id payments were worked out.
+func (w *verification) worked(id int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.placed = max(w.placed, min(id, w.all))
+	w.tell()
+}
+
+// tell says how far it has come: every place of the chain is come by twice.
+func (w *verification) tell() { w.progress((w.done+w.placed)/2, w.all) }

@@ -64,6 +64,14 @@ func TestVerifyWithManyHands(t *testing.T) {
 			t.Errorf("%d hands were last heard of at %d of %d", hands, last, one.Facts)
 		}
 	}
+	for i := range 100 {
+		b.click(fmt.Sprint("c", i), "ASHA") // by which no payment is
+	}
+	var told, of int64
+	if r, err := b.verifyWith(b.ctx(), 2, 7, func(d, a int64) { told, of = d, a }); err != nil ||
+		told != r.Facts || of != r.Facts {
+		t.Errorf("%v, last heard of at %d of %d facts of %d", err, told, of, r.Facts)
+	}
 	if looked < 2 {
 		t.Errorf("looked %d times", looked)
 	}

@@ -29,7 +29,7 @@ type openers struct {
 	verifier
 	piece args // the first and the last id of the payments
 	err   error
-	close []func()
+	close []func() error
 }
 
 // open runs one of the queries whose first column is a payment's id; read scans the others.
@@ -161,7 +161,7 @@ func (v verifier) positions(from, to int64) error {
 	o := &openers{verifier: v, piece: args{from, to}}
 	defer func() {
 		for _, shut := range o.close {
-			shut()
+			_ = shut() // it was read to its end, or what failed is known
 		}
 	}()
 	s := streams{
