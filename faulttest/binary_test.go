@@ -118,6 +118,10 @@ var weaknesses = map[string][]edit{
 		{"store.go", `"BEGIN IMMEDIATE"); err != nil || w.sound {`,
 			`"BEGIN IMMEDIATE"); err != nil || !w.sound {`},
 	},
+	"nobody asks how a statement ended": {
+		{"sqlite.go", "	return s.failure(sqlite3.Xsqlite3_reset(s.tls, s.handle))\n",
+			"	sqlite3.Xsqlite3_reset(s.tls, s.handle)\n	return nil\n"},
+	},
 	"an empty file is taken for a new database": {
 		{"store_open.go", "info.Size() < 512:", "info.Size() < 0:"},
 	},

@@ -2,6 +2,8 @@ package faulttest
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -105,4 +107,66 @@ func TestFailedSyncControls(t *testing.T) {
 			t.Error("nothing was found")
 		})
 	}
+}
+
+// openWithoutJournal serves books that have just come back from a copy, which is not yet a database with a journal,
+// and has the nth sync fail: "" when serve ends, or acknowledges only what is in the journal.
+func openWithoutJournal(t *testing.T, binary string, n int) string {
+	t.Helper()
+	s, l := books(t, binary, 4, stopped)
+	if said, code := s.hissa("backup", s.file("copy.db")); code != 0 {
+		t.Fatalf("backup: %d %s", code, said)
+	}
+	if err := os.Rename(s.file("copy.db"), s.database()); err != nil {
+		t.Fatal(err)
+	}
+	p := s.launch("strace", "-D", "-f", "-o", s.file("strace.log"),
+		"-e", "trace=fsync,fdatasync", "-e", fmt.Sprint("inject=fsync,fdatasync:error=EIO:when=", n))
+	before := len(l.acked)
+	if p.ready() {
+		p.payAtOnce(l, 4)
+	}
+	p.kill()
+	head := make([]byte, 20)
+	file, err := os.Open(s.database())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := io.ReadFull(file, head); err != nil {
+		t.Fatal(err)
+	}
+	// Bytes 18 and 19 are 2 with a journal of the sort that the books need (sqlite.org/fileformat.html).
+	if acks := len(l.acked) - before; acks > 0 && (head[18] != 2 || head[19] != 2) {
+		return fmt.Sprintf("%d payments were acknowledged without a journal", acks)
+	}
+	again := s.start()
+	again.payAtOnce(l, 2)
+	again.stop()
+	if f := s.check(l); f.any() {
+		return f.String()
+	}
+	return ""
+}
+
+func TestFailedSyncWithoutAJournal(t *testing.T) {
+	needs(t, "strace")
+	for n := range cycles(6, 20) {
+		if wrong := openWithoutJournal(t, hissa(t), n+1); wrong != "" {
+			t.Errorf("fsync %d fails: %s", n+1, wrong)
+		}
+	}
+}
+
+// The control: a hissa that does not ask how a statement ended.
+func TestFailedSyncWithoutAJournalControl(t *testing.T) {
+	needs(t, "strace")
+	for n := range 8 {
+		wrong := openWithoutJournal(t, binaryNamed(t, "nobody asks how a statement ended"), n+1)
+		if strings.Contains(wrong, "without a journal") {
+			t.Log(wrong)
+			return
+		}
+	}
+	t.Error("nothing was found")
 }
