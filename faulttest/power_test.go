@@ -125,7 +125,7 @@ func (rec *recording) follow(j *Journal) {
 	for _, step := range j.Steps {
 		rec.steps = append(rec.steps, step)
 		switch {
-		case step.Name == "read" && step.End:
+		case step.Name == "read" && step.End && !bytes.HasPrefix(step.Data, []byte("HTTP/1.1 ")): // Paytm's API answers so
 			if m := txnIDs.FindSubmatch(step.Data); m != nil {
 				asked[step.Path] = string(m[1]) + string(m[2])
 				rec.asked[asked[step.Path]] = len(rec.steps) - 1
