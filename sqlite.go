@@ -196,6 +196,8 @@ type statement struct {
 	last []string // by column: what text read last, since many rows say the same
 }
 
+const mostRoom = 64 << 10 // bytes that a statement keeps for its next arguments
+
 func (e *engine) prepare(query string) (*statement, error) {
 	text, err := e.lent(query)
 	if err != nil {
@@ -324,7 +326,13 @@ func (s *statement) step() (bool, error) {
 // out here, with what may fail in that: PRAGMA journal_mode commits only then.
 func (s *statement) reset() error {
 	s.running = false
-	return s.failure(sqlite3.Xsqlite3_reset(s.tls, s.handle))
+	code := sqlite3.Xsqlite3_reset(s.tls, s.handle)
+	if s.size > mostRoom {
+		sqlite3.Xsqlite3_clear_bindings(s.tls, s.handle)
+		libc.Xfree(s.tls, s.room)
+		s.room, s.size = 0, 0
+	}
+	return s.failure(code)
 }
 
 // kind is SQLite's type of a value in the row.

@@ -119,8 +119,8 @@ var weaknesses = map[string][]edit{
 			`"BEGIN IMMEDIATE"); err != nil || !w.sound {`},
 	},
 	"nobody asks how a statement ended": {
-		{"sqlite.go", "	return s.failure(sqlite3.Xsqlite3_reset(s.tls, s.handle))\n",
-			"	sqlite3.Xsqlite3_reset(s.tls, s.handle)\n	return nil\n"},
+		{"sqlite.go", "	code := sqlite3.Xsqlite3_reset(s.tls, s.handle)\n",
+			"	sqlite3.Xsqlite3_reset(s.tls, s.handle)\n	code := int32(sqlite3.SQLITE_OK)\n"},
 	},
 	"an empty file is taken for a new database": {
 		{"store_open.go", "info.Size() < 512:", "info.Size() < 0:"},
