@@ -46,10 +46,11 @@ func (c *connection) stmt(query string) (*statement, error) {
 		return s, nil
 	}
 	s, err := c.engine.prepare(query)
-	if err == nil {
-		c.stmts[query] = s
+	if err != nil {
+		return nil, cmp.Or(c.ctx.Err(), err) // which interrupted it
 	}
-	return s, err
+	c.stmts[query] = s
+	return s, nil
 }
 
 func (c *connection) exec(query string, a []any) (err error) {
