@@ -345,12 +345,8 @@ SELECT o.seq, o.at, o.order_id, o.click_id, o.promo_code, o.customer, o.amount,
 
 -- name: click
 SELECT seq, at, id, partner, sub, counted,
-       CASE
-       WHEN EXISTS (SELECT 1 FROM imports)
-       THEN coalesce((SELECT i.first <= c.seq FROM imports i
-                       WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
-       ELSE 0
-       END
+       coalesce((SELECT i.first <= c.seq FROM imports i
+                  WHERE i.what = 'clicks' AND i.seq > c.seq ORDER BY i.seq LIMIT 1), 0)
   FROM clicks c
  WHERE id = ?;
 
