@@ -194,7 +194,7 @@ func (w *writer) assertDurable() error {
 	version := sqliteVersion()
 	var mode string
 	var sync int
-	if err := errors.Join(
+	if err := cmp.Or(
 		w.one("PRAGMA journal_mode", nil, &mode),
 		w.one("PRAGMA synchronous", nil, &sync),
 	); err != nil {
@@ -250,7 +250,7 @@ func (w *writer) migrate(o StoreOptions) error {
 // schemaVersion is how many of the migrations the database has seen; newest is how many there are.
 func (w *writer) schemaVersion(newest int) (int, error) {
 	var have, app, objects int
-	if err := errors.Join(
+	if err := cmp.Or(
 		w.one("PRAGMA user_version", nil, &have),
 		w.one("PRAGMA application_id", nil, &app),
 		w.one(q("count-schema-objects"), nil, &objects),
