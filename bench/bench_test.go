@@ -274,7 +274,7 @@ func TestOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeAll(wires)
-	s := &stock{shots: []shot{{request: get("/")}}, endless: true}
+	s := &stock{shots: []shot{{request: get("/", visitorAddress(0))}}, endless: true}
 	got, err := openLoop(t.Context(), wires, s, http.StatusOK, 100, 400*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)

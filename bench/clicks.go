@@ -11,9 +11,9 @@ import (
 func clickWork(ctx context.Context, b *bench) error {
 	for _, connections := range b.connections {
 		err := b.eachRound(ctx, "clicks", clickers, func(s *site, round int) error {
-			links := &stock{shots: make([]shot, partners), endless: true}
+			links := &stock{shots: make([]shot, visitors), endless: true}
 			for i := range links.shots {
-				links.shots[i].request = get("/r/" + partnerCode(i))
+				links.shots[i].request = get("/r/"+partnerCode(i), visitorAddress(i))
 			}
 			t := turn{work: "clicks", connections: connections, round: round}
 			run, err := b.underLoad(ctx, s, t, links, http.StatusFound)

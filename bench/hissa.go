@@ -125,7 +125,7 @@ func (h *hissa) seed(ctx context.Context, s *server, orders []string) error {
 				if i >= len(orders) {
 					return
 				}
-				if err := h.bring(ctx, client, s, orders[i], partnerCode(i)); err != nil {
+				if err := h.bring(ctx, client, s, orders[i], i); err != nil {
 					cancel(err)
 				}
 			}
@@ -136,13 +136,15 @@ func (h *hissa) seed(ctx context.Context, s *server, orders []string) error {
 	return context.Cause(ctx)
 }
 
-// bring is one visit and the order that came of it.
-func (h *hissa) bring(ctx context.Context, client *http.Client, s *server, order, partner string) error {
+// bring is the i-th visit and the order that came of it.
+func (h *hissa) bring(ctx context.Context, client *http.Client, s *server, order string, i int) error {
+	partner := partnerCode(i)
 	visit, err := http.NewRequestWithContext(ctx, "GET", s.url("/r/"+partner), nil)
 	if err != nil {
 		return err
 	}
 	visit.Header.Set("User-Agent", browser)
+	visit.Header.Set("X-Forwarded-For", visitorAddress(i))
 	sent, err := client.Do(visit)
 	if err != nil {
 		return err

@@ -90,10 +90,19 @@ func post(path, contentType, headers string, body []byte) []byte {
 	return b.Bytes()
 }
 
-// get makes a whole request as a phone's browser sends it.
-func get(path string) []byte {
+// get makes a whole request as a phone's browser sends it, and a proxy hands it on.
+func get(path, from string) []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: %s\r\n"+
-		"Accept: text/html\r\n\r\n", path, browser)
+		"Accept: text/html\r\nX-Forwarded-For: %s\r\n\r\n", path, browser, from)
+}
+
+// visitors are how many addresses the visitors come from. So many clicks from one address would be
+// a burst, which hissa finds suspicious: every such click, and every payment that it brings.
+const visitors = 20_000
+
+// visitorAddress is one of those that RFC 2544 sets apart for benchmarks.
+func visitorAddress(i int) string {
+	return fmt.Sprintf("198.18.%d.%d", i/200%(visitors/200), 1+i%200)
 }
 
 const browser = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 " +
