@@ -1,7 +1,7 @@
 package main
 
 // Raw bodies as they lie on the disk: packed with a list of words that Paytm's messages are made of, to
-// about a third, and then sealed where there is a key (seal.go). The list is part of the format; a better
+// about a half, and then sealed where there is a key (seal.go). The list is part of the format; a better
 // one gets a new number, and the old ones stay.
 
 import (
@@ -15,42 +15,43 @@ import (
 )
 
 //go:embed schema/bodies-1.txt
-var bodyWords []byte
+var bodyWords1 []byte
 
-var bodyDictionary = s2.MakeDict(bodyWords, nil)
+//go:embed schema/bodies-2.txt
+var bodyWords2 []byte
 
-// What bodies.packing says.
-const (
-	notPacked   = 0
-	packedWith1 = 1
-)
+// bodyWords are the lists, each at the number that bodies.packing has for it. The newest packs; all unpack.
+var bodyWords = []*s2.Dict{notPacked: nil, 1: s2.MakeDict(bodyWords1, nil), 2: s2.MakeDict(bodyWords2, nil)}
+
+const notPacked = 0
 
 // packBody makes a body smaller, unless it is one that this does not help.
 func packBody(body []byte) (packed []byte, packing int) {
-	packed = bodyDictionary.Encode(nil, body)
+	packing = len(bodyWords) - 1
+	packed = bodyWords[packing].Encode(nil, body)
 	if len(packed) >= len(body) {
 		return body, notPacked
 	}
-	return packed, packedWith1
+	return packed, packing
 }
 
 // unpackBody gives the body back as it came.
 func unpackBody(packed []byte, packing int) ([]byte, error) {
-	switch packing {
-	case notPacked:
+	switch {
+	case packing == notPacked:
 		return packed, nil
-	case packedWith1:
-		// The length comes first, and a torn one would be believed: up to 4 GiB.
-		size, err := s2.DecodedLen(packed)
-		if err == nil && size > maxBody {
-			err = fmt.Errorf("it says that it is %d bytes long", size)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("a packed body is torn: %w", err)
-		}
-		return bodyDictionary.Decode(nil, packed)
+	case packing < 0 || packing >= len(bodyWords):
+		return nil, fmt.Errorf("a body is packed in a way (%d) that this hissa does not know", packing)
 	}
-	return nil, fmt.Errorf("a body is packed in a way (%d) that this hissa does not know", packing)
+	// The length comes first, and a torn one would be believed: up to 4 GiB.
+	size, err := s2.DecodedLen(packed)
+	if err == nil && size > maxBody {
+		err = fmt.Errorf("it says that it is %d bytes long", size)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a packed body is torn: %w", err)
+	}
+	return bodyWords[packing].Decode(nil, packed)
 }
 
 // rawBody is a body as it is kept, made ready before it waits for the writer.
