@@ -181,6 +181,9 @@ func merge(p *Position, ps []Notification) {
 
 // contradiction says in words what the messages disagree on, or "". PENDING never contradicts.
 func contradiction(ps []Notification) string {
+	if len(ps) < 2 { // as mostly
+		return ""
+	}
 	var amounts, orders, statuses []string
 	add := func(list []string, v string) []string {
 		if slices.Contains(list, v) {

@@ -128,6 +128,16 @@ func (t *tx) receive(n Notification, body rawBody) (string, error) {
 	return n.Result, t.askAtOnce(now, position)
 }
 
+// notificationsIfAny are the messages about a subject that came before. Mostly there are none: asking that
+// alone is cheaper than asking for thirty columns.
+func (w *writer) notificationsIfAny(subject string) ([]Notification, error) {
+	var any bool
+	if err := w.one(q("any-notification"), args{subject, w.store.mid}, &any); err != nil || !any {
+		return nil, err
+	}
+	return w.notifications(subject)
+}
+
 // ofPartners are those marks of a person that some partner has too. Of others nothing is kept.
 func (t *tx) ofPartners(p Person) ([]Mark, error) {
 	if len(t.terms.marks) == 0 {

@@ -175,16 +175,6 @@ func (r rows) notifications(subject string) ([]Notification, error) {
 	return ns, err
 }
 
-// notificationsIfAny is the same where there are mostly none: asking that alone is cheaper than asking
-// for thirty columns.
-func (r rows) notificationsIfAny(subject string) ([]Notification, error) {
-	var any bool
-	if err := r.one(q("any-notification"), args{subject}, &any); err != nil || !any {
-		return nil, err
-	}
-	return r.notifications(subject)
-}
-
 // scanNotification reads what every query of notifications selects.
 func scanNotification(scan func(...any) error) (n Notification, err error) {
 	var at int64

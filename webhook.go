@@ -110,7 +110,12 @@ func (s *server) handlePaytm(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.counts.result(result)
 	s.log.Info("webhook", "result", result, "type", m.Type, "txn", m.TxnID, "order", m.OrderID)
-	return reply(w, http.StatusOK, map[string]string{"result": result})
+	return reply(w, http.StatusOK, receipt{result})
+}
+
+// receipt is the answer to a webhook that is booked.
+type receipt struct {
+	Result string `json:"result"`
 }
 
 // readWebhook reads the exact bytes of the body within its bounds.
