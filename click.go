@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -104,7 +105,7 @@ func (s *server) bookClick(r *http.Request, q clickRequest) (click Click, _ *Ter
 			s.address(r).String(), r.UserAgent())
 	}
 	click = Click{
-		ID: clickPrefix + randomText(), Partner: partner.Code, Sub: subs(q.fields),
+		ID: clickID(s.store.now()), Partner: partner.Code, Sub: subs(q.fields),
 		Counted: uncounted(q, partner, burst), under: terms.from,
 	}
 	err = s.store.RecordClick(r.Context(), click)
@@ -117,6 +118,13 @@ func (s *server) bookClick(r *http.Request, q clickRequest) (click Click, _ *Ter
 		err = s.store.RecordClick(r.Context(), click)
 	}
 	return click, terms.Terms, err
+}
+
+// clickID is a new click's id: when it was, in milliseconds to the base of 32, and 85 random bits that nobody
+// guesses. Ids of one hour stand side by side in their index, so that a batch of clicks, and the payments that
+// they bring, touch a few pages of it and not one each.
+func clickID(now time.Time) string {
+	return clickPrefix + strconv.FormatInt(now.UnixMilli(), 32) + randomText()[:17]
 }
 
 // uncounted is why a visit does not count: the first of the reasons that there are.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -541,4 +542,23 @@ func FuzzSubs(f *testing.F) {
 			t.Fatalf("%q stored again is %q", stored, again)
 		}
 	})
+}
+
+// Ids of clicks come in the order of the clicks, and no two are the same.
+func TestClickIDs(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	seen := map[string]bool{}
+	last := ""
+	for i := range 1000 {
+		id := clickID(now.Add(time.Duration(i/10) * time.Millisecond))
+		if !clickPattern().MatchString(id) || len(id) != 30 || seen[id] {
+			t.Fatalf("%q is no new id of 30 characters", id)
+		}
+		if seen[id] = true; i%10 == 0 {
+			if id <= last {
+				t.Fatalf("%s comes after %s", id, last)
+			}
+			last = id
+		}
+	}
 }
