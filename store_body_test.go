@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 
@@ -59,8 +61,17 @@ func TestWhatWasPackedBeforeOpens(t *testing.T) {
 			t.Errorf("packed with list %d: %q (%v)", packing, back, err)
 		}
 	}
+	for i, want := range []string{
+		"b39a867df6c1f7b7cb7ebe1f96c0495acc2a2fa384094a1ccb8303f9630d7114",
+		"fe03440c5100c11a26c66542c13a3615269cf5a27cb10fe26de2255266ef50a9",
+	} {
+		text, err := os.ReadFile(fmt.Sprintf("schema/bodies-%d.txt", i+1))
+		if sum := sha256.Sum256(text); err != nil || hex.EncodeToString(sum[:]) != want {
+			t.Errorf("the list %d is another (%v): what was packed with it would open as something else", i+1, err)
+		}
+	}
 	if len(bodyWords) != 3 {
-		t.Error("a further list of words needs a line here")
+		t.Error("a further list of words needs two lines here")
 	}
 }
 

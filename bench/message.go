@@ -96,8 +96,8 @@ func get(path, from string) []byte {
 		"Accept: text/html\r\nX-Forwarded-For: %s\r\n\r\n", path, browser, from)
 }
 
-// visitors are how many addresses the visitors come from. So many clicks from one address would be
-// a burst, which hissa finds suspicious: every such click, and every payment that it brings.
+// visitors are how many addresses the visitors come from. All these clicks from one address would be
+// a burst, which hissa finds suspicious: nearly every click, and every payment that it brings.
 const visitors = 20_000
 
 // visitorAddress is one of those that RFC 2544 sets apart for benchmarks.

@@ -27,8 +27,9 @@ func books(t *testing.T, binary string, payments int, end func(*serving)) (*shop
 	return s, l
 }
 
-// derived are the tables beside the facts whose every row verify works out again.
-var derived = []string{"head", "transactions", "attributions", "accounts", "days", "months", "shop_days"}
+// derived are the tables beside the facts whose every row verify works out again. It does not vouch for the
+// number in head that tells caches to reload: any other tells them so, too.
+var derived = []string{"(SELECT one, seq, hash FROM head)", "transactions", "attributions", "accounts", "days", "months", "shop_days"}
 
 // dump reads all that verify vouches for, which are the tables of facts and what is derived from them, and says
 // what SQLite's own check thinks of the file.
