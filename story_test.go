@@ -424,7 +424,7 @@ func ends(ts *testscript.TestScript, not bool, arguments []string) {
 
 var (
 	stamps   = regexp.MustCompile(`\d{1,2} \w{3} \d{4}, \d\d:\d\d:\d\d IST|\d{4}-\d\d-\d\dT[\d:.]+Z`)
-	columns  = regexp.MustCompile(`TIME {2,}`)
+	columns  = regexp.MustCompile(`(TIME|CREATED) {2,}`) // as wide as a day of one digit or of two
 	seqs     = regexp.MustCompile(`"seq":[0-9]+`)
 	trailing = regexp.MustCompile(`(?m) +$`)
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
@@ -439,7 +439,7 @@ func timeless(ts *testscript.TestScript, not bool, arguments []string) {
 	ts.Check(ts.Exec(arguments[0], arguments[1:]...))
 	text := stamps.ReplaceAllString(ts.ReadFile("stdout"), "TIME")
 	text = seqs.ReplaceAllString(text, `"seq":SEQ`)
-	text = columns.ReplaceAllString(text, "TIME  ")
+	text = columns.ReplaceAllString(text, "$1  ")
 	text = trailing.ReplaceAllString(text, "")
 	text = hashes.ReplaceAllString(text, "HASH")
 	fmt.Fprint(ts.Stdout(), clicks.ReplaceAllString(text, "CLICK"))
