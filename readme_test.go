@@ -349,7 +349,14 @@ func TestReadmePaysPartners(t *testing.T) {
 	}
 	script := fmt.Sprintf("set -eu\nhissa() { HISSA_TEST_AS_COMMAND=1 %q \"$@\"; }\n"+
 		"shop() { hissa \"$@\" -config %q; }\n", os.Args[0], c.config())
-	command := exec.Command("sh", "-c", script+strings.Join(blocks(t, "sh money"), "\n"))
+	// The commands pay today, so that the month to be exported must not end before.
+	money := strings.Join(blocks(t, "sh money"), "\n")
+	const end = " -to 2026-12-01 "
+	if !strings.Contains(money, end) {
+		t.Errorf("the chapter exports nothing with%q", end)
+	}
+	money = strings.ReplaceAll(money, end, time.Now().AddDate(0, 0, 2).Format(" -to 2006-01-02 "))
+	command := exec.Command("sh", "-c", script+money)
 	command.Dir = c.dir
 	output, err := command.CombinedOutput()
 	if err != nil {
