@@ -611,6 +611,38 @@ func TestSomeOfThosePickedAreApproved(t *testing.T) {
 	}
 }
 
+// What was done is said by the next whole page, whatever the page before asks for in between: its blocks change
+// at the same moment.
+func TestDoneIsSaidOnce(t *testing.T) {
+	s := serveShop(t, dueAtOnce)
+	d := s.atDesk("finance")
+	s.earns("ASHA")
+	b := s.browser()
+	at, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.client.Jar.SetCookies(at, []*http.Cookie{{Name: "hissa_admin", Value: d.cookie, Path: "/"}})
+	if a := b.at("POST", "/admin/statements/draft", nil); a.status != http.StatusSeeOther {
+		t.Fatalf("draft: %d %s", a.status, plainText(a.body))
+	}
+	for _, c := range []struct {
+		path   string
+		status int
+		said   bool
+	}{
+		{"/admin/statements?block=rows", 200, false},
+		{"/admin/nowhere", 404, false},
+		{"/admin/statements", 200, true},
+		{"/admin/statements", 200, false},
+	} {
+		a := b.at("GET", c.path, nil)
+		if said := strings.Contains(a.body, "Drafted. Look at them"); a.status != c.status || said != c.said {
+			t.Errorf("%s: %d, said: %v; want %d, %v", c.path, a.status, said, c.status, c.said)
+		}
+	}
+}
+
 // However many statements are drafted and payouts ready, the pages count them all.
 func TestManyPayoutsAreCounted(t *testing.T) {
 	s := serveShop(t, dueAtOnce)

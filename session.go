@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/hmac"
@@ -49,7 +50,7 @@ type visit struct {
 	session *Session // nil where nobody is signed in
 	lang    string
 	place   string // of the chain, before anything of the page was read: what comes later is told from there on
-	notice  string // of the page before
+	notice  string // what was just done
 	fault   string
 }
 
@@ -127,12 +128,6 @@ func (s *server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	h.Set("Cache-Control", "no-store")
 	v := &visit{Request: r, w: w, s: s}
 	v.lang = v.language()
-	if c, err := r.Cookie(flashCookie); err == nil {
-		v.notice, v.fault = s.readFlash(c.Value)
-		if r.Method == http.MethodGet {
-			http.SetCookie(w, s.pageCookie(flashCookie, "", -1))
-		}
-	}
 	return v
 }
 
@@ -294,6 +289,9 @@ func (v *visit) frame() web.Frame {
 func (v *visit) show(p web.Page) error { return v.render(http.StatusOK, p) }
 
 func (v *visit) render(status int, p web.Page) error {
+	if status == http.StatusOK {
+		v.told()
+	}
 	var text bytes.Buffer
 	if err := p.Render(&text, v.frame()); err != nil {
 		return err
@@ -345,6 +343,18 @@ var flashKey = newTOTPSecret()
 func (s *server) flash(text string) string {
 	encoded := base64.RawURLEncoding.EncodeToString
 	return encoded(macOf(flashKey, []byte(text))) + "." + encoded([]byte(text))
+}
+
+// told is what the page before left to be said once. A whole page says it and takes it away: a block that the
+// page before still fetches for itself must not, for nobody would read it.
+func (v *visit) told() {
+	c, err := v.Cookie(flashCookie)
+	if err != nil || v.Method != http.MethodGet || v.URL.Query().Get("block") != "" {
+		return
+	}
+	notice, fault := v.s.readFlash(c.Value)
+	v.notice, v.fault = cmp.Or(v.notice, notice), cmp.Or(v.fault, fault)
+	http.SetCookie(v.w, v.s.pageCookie(flashCookie, "", -1))
 }
 
 func (s *server) readFlash(value string) (notice, fault string) {
