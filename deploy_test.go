@@ -443,16 +443,6 @@ func newProxy(t *testing.T, dir string) *proxy {
 // deserted is where nobody listens.
 func deserted(t *testing.T) string { return fmt.Sprintf("http://127.0.0.1:%d", freePort(t)) }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func nginxFor(t *testing.T, dir, backend string) *proxy {
 	nginx := needTool(t, "nginx", "apt-get install nginx-light")
 	p := newProxy(t, dir)

@@ -98,14 +98,21 @@ func placesOf(t *testing.T, test func(t *testing.T, url string)) {
 }
 
 // freeAddress is an address on this machine at which nothing listens.
-func freeAddress(t testing.TB) string {
+func freeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
+
+// freePort is one at which nothing listens, and below those that a system gives out by itself, to whoever
+// connects meanwhile.
+func freePort(t testing.TB) int {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer free.Close()
-	return free.Addr().String()
+	t.Fatal("no port from 20000 to 31999 is free")
+	return 0
 }
 
 // listens changes where a child listens.
