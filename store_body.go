@@ -54,7 +54,8 @@ func unpackBody(packed []byte, packing int) ([]byte, error) {
 	return bodyWords[packing].Decode(nil, packed)
 }
 
-// rawBody is a body as it is kept, made ready before it waits for the writer.
+// rawBody is a body as it is kept. The writer makes it, although who brings the body could while it waits: packing
+// takes 64 KB of stack, which every connection would then hold on to.
 type rawBody struct {
 	salt    []byte
 	mac     []byte // of the body as it came, under the salt: this is what the facts hold

@@ -39,7 +39,6 @@ func (s *Store) receiveWith(
 	more func(*tx, Notification) error,
 ) (string, error) {
 	var result string
-	raw := s.keys.newRawBody(body)
 	err := s.write(ctx, s.payments, func(t *tx) (err error) {
 		n.At = t.now
 		if n.Customer, err = t.alias("subscription", subscription); err != nil {
@@ -48,7 +47,7 @@ func (s *Store) receiveWith(
 		if n.marks, err = t.ofPartners(n.Payer); err != nil {
 			return err
 		}
-		if result, err = t.receive(n, raw); err != nil {
+		if result, err = t.receive(n, body); err != nil {
 			return err
 		}
 		return more(t, n)
@@ -59,7 +58,7 @@ func (s *Store) receiveWith(
 	return result, nil
 }
 
-func (t *tx) receive(n Notification, body rawBody) (string, error) {
+func (t *tx) receive(n Notification, body []byte) (string, error) {
 	if len(t.terms.programs) == 0 {
 		return "", errNoProgram
 	}
@@ -143,17 +142,18 @@ func (n Notification) at(seq int64) Notification {
 }
 
 // bookNotification books a message; opens is whether a transaction begins with it.
-func (t *tx) bookNotification(n Notification, subject string, body rawBody, opens bool) error {
+func (t *tx) bookNotification(n Notification, subject string, body []byte, opens bool) error {
+	raw := t.store.keys.newRawBody(body)
 	seq, err := t.bookWith("notifications", []any{stored(opens)},
 		n.At, n.Gateway, n.Identity, subject, n.Kind, n.Type, n.Result, n.Why, n.Unusable,
 		n.MID, n.TxnID, n.OrderID, n.Status, n.Amount, n.Currency, n.PaidAt,
 		n.Reference, n.POS, n.Campaign, n.Customer, n.Mode, n.Unknown,
 		n.RefundID, n.Event, n.Refund, n.RefundsSum,
-		n.DisputeID, n.Dispute, n.Disputed, body.mac)
+		n.DisputeID, n.Dispute, n.Disputed, raw.mac)
 	if err != nil {
 		return err
 	}
-	return t.exec(q("insert-body"), seq, body.salt, body.packed, body.packing, blob(body.key))
+	return t.exec(q("insert-body"), seq, raw.salt, raw.packed, raw.packing, blob(raw.key))
 }
 
 func (t *tx) countDelivery(seq int64) error {
