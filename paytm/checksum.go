@@ -71,7 +71,8 @@ func (Key) Format(state fmt.State, _ rune) { io.WriteString(state, redacted) }
 func (k *Key) Sign(fields Fields) string {
 	w := takeWorkspace()
 	defer w.release()
-	w.join(fields, false)
+	w.sorted = inOrder(w.sorted[:0], fields)
+	w.join(w.sorted, false)
 	return k.sign(w, w.text)
 }
 
@@ -88,6 +89,12 @@ func (k *Key) SignText(text []byte) string {
 func (k *Key) Verify(fields Fields, checksum string) bool {
 	w := takeWorkspace()
 	defer w.release()
+	w.sorted = inOrder(w.sorted[:0], fields)
+	return k.verifyFields(w, w.sorted, checksum)
+}
+
+// verifyFields is Verify for fields that are in order already.
+func (k *Key) verifyFields(w *workspace, fields []*Field, checksum string) bool {
 	if !w.decode(checksum) {
 		return false
 	}
@@ -100,6 +107,16 @@ func (k *Key) Verify(fields Fields, checksum string) bool {
 	}
 	w.join(fields, true)
 	return k.verify(w, w.text)
+}
+
+// inOrder appends the fields in byte order of their names.
+func inOrder(list []*Field, fields Fields) []*Field {
+	list = slices.Grow(list, len(fields))
+	for i := range fields {
+		list = append(list, &fields[i])
+	}
+	slices.SortFunc(list, func(a, b *Field) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // VerifyText reports whether checksum was made from exactly this text with this key.
@@ -178,21 +195,19 @@ func (w *workspace) release() {
 	workspaces.Put(w)
 }
 
-// join leaves in w.text what Paytm signs, and reports whether a value is the text "null";
-// with blank such values are left empty.
-func (w *workspace) join(fields Fields, blank bool) (sawNull bool) {
-	w.sorted = w.sorted[:0]
-	for i := range fields {
-		if fields[i].Name != checksumName {
-			w.sorted = append(w.sorted, &fields[i])
-		}
-	}
-	slices.SortFunc(w.sorted, func(a, b *Field) int { return strings.Compare(a.Name, b.Name) })
+// join leaves in w.text what Paytm signs of fields in order, and reports whether a value is the text "null"; with
+// blank such values are left empty.
+func (w *workspace) join(fields []*Field, blank bool) (sawNull bool) {
 	w.text = w.text[:0]
-	for i, field := range w.sorted {
-		if i > 0 {
+	first := true
+	for _, field := range fields {
+		if field.Name == checksumName {
+			continue
+		}
+		if !first {
 			w.text = append(w.text, '|')
 		}
+		first = false
 		switch {
 		case field.Null:
 		case isNullText(field.Value):

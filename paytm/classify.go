@@ -235,7 +235,7 @@ func (e *Envelope) unknown(known vocabulary) []string {
 		}
 	}
 	for _, field := range e.Fields {
-		_, status := paymentStatus[field.Value]
+		_, status := paymentStatus(field.Value)
 		cut := strings.Contains(field.Value, "|") ||
 			field.Value == mid && mid != "" && !slices.Contains(nameMID, field.Name) ||
 			status && !slices.Contains(nameStatus, field.Name) && field.Name != "TXNSTATUS" ||
@@ -511,9 +511,17 @@ func readPayment(r *reading) {
 	m.RefundTotal, _ = r.amount(nameRefunded, optional)
 }
 
-// paymentStatus are the statuses of a payment. OPEN is the old status API's word for pending.
-var paymentStatus = map[string]Status{
-	"TXN_SUCCESS": Success, "TXN_FAILURE": Failed, "PENDING": Pending, "OPEN": Pending,
+// paymentStatus reads the status of a payment. OPEN is the old status API's word for pending.
+func paymentStatus(word string) (status Status, known bool) {
+	switch word {
+	case "TXN_SUCCESS":
+		return Success, true
+	case "TXN_FAILURE":
+		return Failed, true
+	case "PENDING", "OPEN":
+		return Pending, true
+	}
+	return "", false
 }
 
 // linkStatus are further ones that some merchants get from the JSON interface of payment links.
@@ -521,7 +529,7 @@ var linkStatus = map[string]Status{"SUCCESS": Success, "FAILED": Failed, "FAILUR
 
 func (r *reading) status() Status {
 	name, value, usable := r.take(nameStatus, required)
-	status, known := paymentStatus[value]
+	status, known := paymentStatus(value)
 	if !known && r.envelope.Shape != Form {
 		status, known = linkStatus[value]
 	}

@@ -261,7 +261,7 @@ func listed(n *node, body []byte) Listed {
 	}
 	row.Result = listStatus.value(e)
 	// The link API has one word for a success on most MIDs and the other on some.
-	switch status := paymentStatus[row.Result]; {
+	switch status, _ := paymentStatus(row.Result); {
 	case status == "" && linkStatus[row.Result] == Success:
 		row.Result = "TXN_SUCCESS"
 	case status == "" && linkStatus[row.Result] == Failed:

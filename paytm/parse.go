@@ -76,19 +76,18 @@ type Envelope struct {
 
 	content *node // HeadBody: the value of body, with what is nested in it
 
-	sorted []*Field  // Fields in byte order of their names: everything looks names up
-	marks  [4]uint64 // a bit for each name that came: most of what is looked up did not
+	sorted []*Field   // Fields in byte order of their names, in which they are signed
+	at     [256]uint8 // where the first field with each mark is, from 1 on: see get
 }
 
-// sort notes the order of the names, and returns one that comes twice.
+// sort notes the order of the names and where they are, and returns one that comes twice.
 func (e *Envelope) sort() (twice string, found bool) {
-	e.sorted = make([]*Field, len(e.Fields))
+	e.sorted = inOrder(nil, e.Fields)
 	for i := range e.Fields {
-		e.sorted[i] = &e.Fields[i]
-		mark := markOf(e.Fields[i].Name)
-		e.marks[mark>>6] |= 1 << (mark & 63)
+		if at := &e.at[markOf(e.Fields[i].Name)]; *at == 0 {
+			*at = uint8(i + 1) // maxNames are fewer
+		}
 	}
-	slices.SortFunc(e.sorted, byName)
 	for i := 1; i < len(e.sorted); i++ {
 		if e.sorted[i].Name == e.sorted[i-1].Name {
 			return e.sorted[i].Name, true
@@ -96,8 +95,6 @@ func (e *Envelope) sort() (twice string, found bool) {
 	}
 	return "", false
 }
-
-func byName(a, b *Field) int { return strings.Compare(a.Name, b.Name) }
 
 // markOf is one of 256 marks, which few names share.
 func markOf(name string) (mark uint8) {
@@ -107,10 +104,15 @@ func markOf(name string) (mark uint8) {
 	return mark
 }
 
-// get is Fields.Get for messages of many fields.
+// get is Fields.Get for messages of many fields. Nearly every name has its mark for itself, and most of what is
+// looked up did not come.
 func (e *Envelope) get(name string) string {
-	if mark := markOf(name); e.marks[mark>>6]&(1<<(mark&63)) == 0 {
+	at := e.at[markOf(name)]
+	if at == 0 {
 		return ""
+	}
+	if first := &e.Fields[at-1]; first.Name == name {
+		return first.read()
 	}
 	i, found := slices.BinarySearchFunc(e.sorted, name,
 		func(f *Field, name string) int { return strings.Compare(f.Name, name) })
@@ -271,7 +273,9 @@ func (e *Envelope) Verify(k *Key) bool {
 	if e.Shape == HeadBody {
 		return k.VerifyText(e.Text, e.Checksum)
 	}
-	return k.Verify(e.Fields, e.Checksum)
+	w := takeWorkspace()
+	defer w.release()
+	return k.verifyFields(w, e.sorted, e.Checksum)
 }
 
 // MID returns the merchant id the message carries, "" when it has none: the webhook for an
