@@ -13,7 +13,7 @@ package main
 //
 // In the end the books are what Paytm's own are: that is worked out from the simulated Paytm and from
 // what the shop meant, and from nothing of Hissa's. Three seeds usually, 50 in CI (HISSA_REQUIRE_TOOLS=1),
-// 10,000 in the long lane (HISSA_LONG=1).
+// 10,000 in the long lane (HISSA_LONG=1), of which one in twenty is also written out and made anew from that.
 
 import (
 	"bytes"
@@ -57,7 +57,9 @@ func TestVirtualShop(t *testing.T) {
 			v := openVirtualShop(t, seed)
 			v.live()
 			v.compare()
-			v.comesBack(t)
+			if pieces == 0 || seed%20 == 0 {
+				v.comesBack(t)
+			}
 		})
 	}
 }

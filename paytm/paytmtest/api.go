@@ -209,14 +209,16 @@ func (p *Paytm) listed(
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, pay := range p.payments {
-		lie := q.faults.Contradict[pay.TxnID]
-		if lie.Unknown {
-			continue
+		if lie, lies := q.faults.Contradict[pay.TxnID]; lies {
+			if lie.Unknown {
+				continue
+			}
+			told := *pay
+			lie.apply(&told)
+			pay = &told
 		}
-		seen := *pay
-		lie.apply(&seen)
-		if wanted(&seen) {
-			rows = append(rows, row(&seen))
+		if wanted(pay) {
+			rows = append(rows, row(pay))
 		}
 	}
 	return rows
