@@ -627,16 +627,17 @@ func TestDoneIsSaidOnce(t *testing.T) {
 		t.Fatalf("draft: %d %s", a.status, plainText(a.body))
 	}
 	for _, c := range []struct {
-		path   string
-		status int
-		said   bool
+		path, mode string
+		status     int
+		said       bool
 	}{
-		{"/admin/statements?block=rows", 200, false},
-		{"/admin/nowhere", 404, false},
-		{"/admin/statements", 200, true},
-		{"/admin/statements", 200, false},
+		{"/admin/statements?block=rows", "", 200, false},
+		{"/admin/statements", "cors", 200, false}, // as where a block is sent on to
+		{"/admin/nowhere", "navigate", 404, false},
+		{"/admin/statements", "navigate", 200, true},
+		{"/admin/statements", "navigate", 200, false},
 	} {
-		a := b.at("GET", c.path, nil)
+		a := b.at("GET", c.path, nil, "Sec-Fetch-Mode", c.mode)
 		if said := strings.Contains(a.body, "Drafted. Look at them"); a.status != c.status || said != c.said {
 			t.Errorf("%s: %d, said: %v; want %d, %v", c.path, a.status, said, c.status, c.said)
 		}

@@ -50,7 +50,7 @@ type visit struct {
 	session *Session // nil where nobody is signed in
 	lang    string
 	place   string // of the chain, before anything of the page was read: what comes later is told from there on
-	notice  string // what was just done
+	notice  string // what the page says at its top
 	fault   string
 }
 
@@ -289,12 +289,13 @@ func (v *visit) frame() web.Frame {
 func (v *visit) show(p web.Page) error { return v.render(http.StatusOK, p) }
 
 func (v *visit) render(status int, p web.Page) error {
-	if status == http.StatusOK {
-		v.told()
-	}
+	told := status == http.StatusOK && v.told()
 	var text bytes.Buffer
 	if err := p.Render(&text, v.frame()); err != nil {
 		return err
+	}
+	if told {
+		http.SetCookie(v.w, v.s.pageCookie(flashCookie, "", -1))
 	}
 	return v.write(status, "text/html; charset=utf-8", text.Bytes())
 }
@@ -345,16 +346,19 @@ func (s *server) flash(text string) string {
 	return encoded(macOf(flashKey, []byte(text))) + "." + encoded([]byte(text))
 }
 
-// told is what the page before left to be said once. A whole page says it and takes it away: a block that the
-// page before still fetches for itself must not, for nobody would read it.
-func (v *visit) told() {
+// told reports whether this is a page that says what the page before left to be said once, and gets it said: what
+// somebody comes to by a link or an address. Of a block that the page before still fetches for itself nobody
+// would read it.
+func (v *visit) told() bool {
 	c, err := v.Cookie(flashCookie)
-	if err != nil || v.Method != http.MethodGet || v.URL.Query().Get("block") != "" {
-		return
+	mode := v.Header.Get("Sec-Fetch-Mode") // "" from older browsers, and without https
+	if err != nil || v.Method != http.MethodGet || v.URL.Query().Get("block") != "" ||
+		mode != "" && mode != "navigate" {
+		return false
 	}
 	notice, fault := v.s.readFlash(c.Value)
 	v.notice, v.fault = cmp.Or(v.notice, notice), cmp.Or(v.fault, fault)
-	http.SetCookie(v.w, v.s.pageCookie(flashCookie, "", -1))
+	return true
 }
 
 func (s *server) readFlash(value string) (notice, fault string) {
