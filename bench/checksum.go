@@ -63,7 +63,8 @@ func checksumsInGo(key *paytm.Key, body []byte) ([]Checksum, error) {
 		e, err := paytm.Parse(body)
 		return err == nil && e.Verify(key)
 	})
-	add("verify", func() bool { return envelope.Verify(key) })
+	// As Paytm's own does, from fields in no order.
+	add("verify", func() bool { return key.Verify(envelope.Fields, envelope.Checksum) })
 	return list, nil
 }
 
