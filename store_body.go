@@ -54,8 +54,8 @@ func unpackBody(packed []byte, packing int) ([]byte, error) {
 	return bodyWords[packing].Decode(nil, packed)
 }
 
-// rawBody is a body as it is kept. The writer makes it, although who brings the body could while it waits: packing
-// takes 64 KB of stack, which every connection would then hold on to.
+// rawBody is a body as it is kept. Whoever has the writer's turn makes it, and not everybody who waits for that:
+// packing takes 64 KB of stack, and a stack that has grown is kept until the collector makes it smaller.
 type rawBody struct {
 	salt    []byte
 	mac     []byte // of the body as it came, under the salt: this is what the facts hold

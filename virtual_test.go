@@ -13,7 +13,8 @@ package main
 //
 // In the end the books are what Paytm's own are: that is worked out from the simulated Paytm and from
 // what the shop meant, and from nothing of Hissa's. Three seeds usually, 50 in CI (HISSA_REQUIRE_TOOLS=1),
-// 10,000 in the long lane (HISSA_LONG=1), of which one in twenty is also written out and made anew from that.
+// 10,000 in the long lane (HISSA_LONG=1). Each is then written out and made anew from that; in the long lane one in
+// twenty.
 
 import (
 	"bytes"

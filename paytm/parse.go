@@ -85,7 +85,7 @@ func (e *Envelope) sort() (twice string, found bool) {
 	e.sorted = inOrder(nil, e.Fields)
 	for i := range e.Fields {
 		if at := &e.at[markOf(e.Fields[i].Name)]; *at == 0 {
-			*at = uint8(i + 1) // maxNames are fewer
+			*at = uint8(i + 1) // maxNames is below 256
 		}
 	}
 	for i := 1; i < len(e.sorted); i++ {
