@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -100,18 +101,24 @@ func placesOf(t *testing.T, test func(t *testing.T, url string)) {
 // freeAddress is an address on this machine at which nothing listens.
 func freeAddress(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
 
-// freePort is one at which nothing listens, and below those that a system gives out by itself, to whoever
-// connects meanwhile.
+// givenPorts are those that freePort gave out.
+var givenPorts sync.Map
+
+// freePort is one at which nothing listens, which nobody else was given, and below those that a system gives out
+// by itself to whoever connects meanwhile (Linux: from 32768 on).
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(12000)
+		if _, given := givenPorts.LoadOrStore(port, true); given {
+			continue
+		}
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			_ = l.Close()
 			return port
 		}
 	}
-	t.Fatal("no port from 20000 to 31999 is free")
+	t.Fatal("of 100 ports from 20000 on none is free")
 	return 0
 }
 
