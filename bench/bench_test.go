@@ -144,8 +144,9 @@ func sample() *Report {
 	r := &Report{Date: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Rounds: 2, Seconds: 5,
 		Machine:   Machine{CPU: "A & B <1>", Cores: 2, Memory: 4e9, Kernel: "6.1", FileSystem: "ext4", SyncP50: 250},
 		Checksums: []Checksum{{"hissa/paytm, Go", "verify", 1100, 2000, 0}, {"paytmchecksum, Node", "verify", 1100, 9000, -1}},
-		Growth: []Growth{{Payments: 100000, Rate: 5000, CPU: 90, Verify: 1e6, Explain: 9000, First: 20000},
-			{Payments: 1000000, Rate: 4000, CPU: 95, Verify: 9e5, Explain: 9500, First: 21000}}}
+		Growth: []Growth{{Payments: 100000, Rate: 5000, Against: 1, CPU: 90, Totals: 800, Story: 700, Verify: 1e6, Explain: 9000, First: 20000},
+			{Payments: 1000000, Rate: 4000, Against: 0.8, CPU: 95, Totals: 900, Story: 750, Verify: 9e5,
+				Explain: 9500, First: 21000}}}
 	for round := range 2 {
 		for i, name := range []string{"hissa", "single"} {
 			speed := float64(round+1) * []float64{3000, 1000}[i]
@@ -169,7 +170,7 @@ func TestReportHasEveryTable(t *testing.T) {
 	for _, want := range []string{
 		"A & B <1>, 2 cores", "**1 connection**", "**64 connections**",
 		"| hissa: as it is released | 4,500 | 1.00 × |", "| 1,500 | 3.00 × |", // medians, and ratios within rounds
-		"paytmchecksum, Node | verify | 9.00 µs | 111,111 | – |", "| 1,000,000 | 4,000 |",
+		"paytmchecksum, Node | verify | 9.00 µs | 111,111 | – |", "| 1,000,000 | 4,000 | 0.80 × |",
 		"| 1,000 | 100 | 0.10 |",
 	} {
 		if !strings.Contains(text, want) {

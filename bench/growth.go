@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,10 +19,13 @@ import (
 // bytes.
 type Growth struct {
 	Payments int64   `json:"payments"`
-	Rate     float64 `json:"rate"`   // payments a second, the last before this size
-	CPU      float64 `json:"cpu_us"` // a request, of these
-	Memory   float64 `json:"memory"` // at its highest, under that load
-	WAL      float64 `json:"wal"`    // the journal at its longest since the size before
+	Rate     float64 `json:"rate"`    // payments a second
+	Against  float64 `json:"against"` // the rate with the smallest books, in turns
+	CPU      float64 `json:"cpu_us"`  // a request, of the last payments before this size
+	Memory   float64 `json:"memory"`  // at its highest, under that load
+	WAL      float64 `json:"wal"`     // the journal at its longest since the size before
+	Totals   float64 `json:"totals_us"`
+	Story    float64 `json:"story_us"`
 	Explain  float64 `json:"explain_us"`
 	First    float64 `json:"first_us"` // from the start of the process to the first answer
 	Verify   float64 `json:"verify"`   // facts a second
@@ -33,28 +37,54 @@ const (
 	growthChunk       = 20000 // payments at most in one stretch, so that memory here stays small
 )
 
-// growthWork lets one database grow by real webhooks, and stops at each size to measure.
+// growthWork lets a database grow by real webhooks, and stops at each size to measure. Another stays
+// about as small as the first size, so that what a larger one takes can be held against it in turns:
+// the minutes in which a database grows are not all alike.
 func growthWork(ctx context.Context, b *bench) error {
-	s, err := b.newSite(ctx, contestants[0], "growth")
-	if err != nil {
-		return err
-	}
-	program, ok := s.program.(*hissa)
-	if !ok {
-		return errors.New("the first contestant is not hissa")
-	}
-	for _, want := range b.sizes {
+	var small, s *site
+	for i, want := range b.sizes {
+		if i < 2 {
+			var err error
+			if s, err = b.newSite(ctx, contestants[0], []string{"growth-small", "growth"}[i]); err != nil {
+				return err
+			}
+		}
 		g, err := b.grow(ctx, s, want)
 		if err != nil {
 			return err
 		}
-		if err := g.look(ctx, s, program); err != nil {
+		if g.Against = 1; i == 0 {
+			small = s
+		} else if err := b.against(ctx, small, s, &g); err != nil {
+			return err
+		}
+		if err := g.look(ctx, s); err != nil {
 			return err
 		}
 		b.report.Growth = append(b.report.Growth, g)
-		fmt.Fprintf(os.Stderr, "   %s payments: %.0f/s, %s of memory, verify %.0f facts/s\n",
-			thousands(g.Payments), g.Rate, size(g.Memory), g.Verify)
+		fmt.Fprintf(os.Stderr, "   %s payments: %.0f/s, %.2f of %s, %s of memory, verify %.0f facts/s\n",
+			thousands(g.Payments), g.Rate, g.Against, thousands(small.acked), size(g.Memory), g.Verify)
 	}
+	return nil
+}
+
+// against has the small books and the large ones take a stretch in turns, as often as there are rounds.
+func (b *bench) against(ctx context.Context, small, large *site, g *Growth) error {
+	var rates, ratios []float64
+	n := min(growthChunk, b.sizes[0])
+	for range b.rounds {
+		few, err := b.stretch(ctx, small, n)
+		if err != nil {
+			return err
+		}
+		many, err := b.stretch(ctx, large, n)
+		if err != nil {
+			return err
+		}
+		rates, ratios = append(rates, many.Rate), append(ratios, many.Rate/few.Rate)
+		g.CPU, g.Memory = many.CPU, max(g.Memory, many.Memory)
+	}
+	g.Rate, g.Against = median(rates), median(ratios)
 	return nil
 }
 
@@ -72,12 +102,7 @@ func (b *bench) grow(ctx context.Context, s *site, want int) (g Growth, err erro
 		}
 		left := want - int(s.acked)
 		stretches := (left + growthChunk - 1) / growthChunk // all of a length, the last too
-		made, err := s.payments(ctx, left/stretches)
-		if err != nil {
-			return g, err
-		}
-		made.repeats = false
-		run, err := b.ingest(ctx, s, made)
+		run, err := b.stretch(ctx, s, left/stretches)
 		if err != nil {
 			return g, err
 		}
@@ -89,8 +114,13 @@ func (b *bench) grow(ctx context.Context, s *site, want int) (g Growth, err erro
 	return g, nil
 }
 
-// ingest sends one stretch to its end, in one life.
-func (b *bench) ingest(ctx context.Context, s *site, made *stock) (run Run, err error) {
+// stretch sends so many payments, each once, in one life.
+func (b *bench) stretch(ctx context.Context, s *site, n int) (run Run, err error) {
+	made, err := s.payments(ctx, n)
+	if err != nil {
+		return run, err
+	}
+	made.repeats = false
 	server, err := s.start(ctx)
 	if err != nil {
 		return run, err
@@ -135,7 +165,11 @@ func watchSize(ctx context.Context, path string, longest *atomic.Int64) {
 }
 
 // look measures what takes no load.
-func (g *Growth) look(ctx context.Context, s *site, h *hissa) error {
+func (g *Growth) look(ctx context.Context, s *site) error {
+	h, ok := s.program.(*hissa)
+	if !ok {
+		return errors.New("the first contestant is not hissa")
+	}
 	var firsts []float64
 	for range 5 {
 		server, err := s.start(ctx)
@@ -148,7 +182,11 @@ func (g *Growth) look(ctx context.Context, s *site, h *hissa) error {
 		}
 	}
 	g.First = median(firsts)
-	if err := g.explain(ctx, s, h); err != nil {
+	txnIDs, err := g.explain(ctx, s, h)
+	if err != nil {
+		return err
+	}
+	if err := g.pages(ctx, s, h, txnIDs); err != nil {
 		return err
 	}
 	v, took, err := h.verify(ctx)
@@ -170,22 +208,53 @@ func (g *Growth) look(ctx context.Context, s *site, h *hissa) error {
 	return nil
 }
 
+var txnIDPattern = regexp.MustCompile(`\b\d{30,}\b`)
+
 // explain asks for the story of payments from anywhere in the books: the whole command, from its start
-// to its end.
-func (g *Growth) explain(ctx context.Context, s *site, h *hissa) error {
+// to its end. It returns which payments these were.
+func (g *Growth) explain(ctx context.Context, s *site, h *hissa) (txnIDs []string, err error) {
 	var took []float64
 	for range 20 {
 		order := fmt.Sprintf("ORDER_%09d", 1+rand.IntN(s.orders))
 		start := time.Now()
 		out, err := h.run(ctx, "explain", order)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		took = append(took, microseconds(time.Since(start)))
-		if !strings.Contains(out, order) {
-			return fmt.Errorf("hissa explain %s says nothing of it:\n%s", order, out)
+		txnID := txnIDPattern.FindString(out)
+		if !strings.Contains(out, order) || txnID == "" {
+			return nil, fmt.Errorf("hissa explain %s says nothing of it:\n%s", order, out)
 		}
+		txnIDs = append(txnIDs, txnID)
 	}
 	g.Explain = median(took)
+	return txnIDs, nil
+}
+
+// pages are what somebody who is signed in waits for: the totals of thirty days, and the story of a payment.
+func (g *Growth) pages(ctx context.Context, s *site, h *hissa, txnIDs []string) (err error) {
+	server, err := s.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.stop()) }()
+	owner, err := h.signIn(ctx, server, fmt.Sprintf("owner%d@shop.example", g.Payments))
+	if err != nil {
+		return err
+	}
+	var totals, stories []float64
+	for _, txnID := range txnIDs {
+		took, err := owner.waits(ctx, "/admin/?range=30d", "PARTNER")
+		if err != nil {
+			return err
+		}
+		totals = append(totals, took)
+		if took, err = owner.waits(ctx, "/admin/payments/"+txnID, txnID); err != nil {
+			return err
+		}
+		stories = append(stories, took)
+	}
+	g.Totals, g.Story = median(totals), median(stories)
 	return nil
 }

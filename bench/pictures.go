@@ -39,6 +39,8 @@ func (r *Report) growthPanel() panel {
 		{"one payment", func(g Growth) float64 { return 1e6 / g.Rate }},
 		{"its CPU", func(g Growth) float64 { return g.CPU }},
 		{"one fact verified", func(g Growth) float64 { return 1e6 / g.Verify }},
+		{"30 days' totals", func(g Growth) float64 { return g.Totals }},
+		{"one story", func(g Growth) float64 { return g.Story }},
 		{"one explain", func(g Growth) float64 { return g.Explain }},
 		{"one start", func(g Growth) float64 { return g.First }},
 	}

@@ -133,14 +133,16 @@ func (r *Report) checksumSection() string {
 func (r *Report) growthSection() string {
 	var rows [][]string
 	for _, g := range r.Growth {
-		rows = append(rows, []string{thousands(g.Payments), significant(g.Rate), duration(g.CPU),
-			size(g.Memory), size(g.WAL), duration(g.Explain), duration(g.First),
+		rows = append(rows, []string{thousands(g.Payments), significant(g.Rate), times(g.Against), duration(g.CPU),
+			size(g.Memory), size(g.WAL), duration(g.Totals), duration(g.Story), duration(g.Explain), duration(g.First),
 			significant(g.Verify), size(g.Kept)})
 	}
 	if rows == nil {
 		return ""
 	}
 	return "\n### Hissa with more and more payments\n\nEach with its click, its order, its message and its " +
-		"commission. 64 connections; the rate is that of one stretch of some 20,000 payments.\n" + table([]string{"payments", "payments/s", "CPU/request", "memory",
-		"WAL at most", "explain", "first answer after start", "verify, facts/s", "file/payment"}, rows)
+		"commission. 64 connections. A larger database and the smallest take as many payments each, in turns; " +
+		"the ratio is taken within a turn.\n" + table([]string{"payments", "payments/s", "of the smallest's rate", "CPU/request",
+		"memory", "WAL at most", "30 days' totals, a page", "a payment's story, a page", "`explain`, a command",
+		"first answer after start", "verify, facts/s", "file/payment"}, rows)
 }
