@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"modernc.org/libc"
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -36,9 +37,16 @@ const (
 	kindNull    = sqlite3.SQLITE_NULL
 )
 
-// What the driver does before the first database is opened: without it SQLite takes the pages of memory for
-// smaller than they are on some machines.
-func init() { sqlite3.PatchIssue199() }
+func init() {
+	// What the driver does before the first database is opened: without it SQLite takes the pages of memory for
+	// smaller than they are on some machines.
+	sqlite3.PatchIssue199()
+
+	// SQLite syncs with fdatasync where its build finds it, as on every Linux; this translation has to be told. It
+	// keeps all that fsync keeps but the time of the last write, for which a file system with a journal of its own
+	// would write that journal at every COMMIT. Where there is none (macOS), SQLite goes on as before.
+	_, _ = sqlite.Fdatasync(true)
+}
 
 // sqliteVersion is that of the SQLite inside.
 func sqliteVersion() string {

@@ -92,7 +92,7 @@ func TestKilledWhileMaking(t *testing.T) {
 	t.Parallel()
 	needs(t, "strace")
 	kills := 0
-	for _, call := range []string{"openat", "open", "fsync", "ftruncate", "unlink", "unlinkat", "linkat", "pwrite64"} {
+	for _, call := range []string{"openat", "open", "fsync", "fdatasync", "ftruncate", "unlink", "unlinkat", "linkat", "pwrite64"} {
 		for n := 1; ; n++ {
 			wrong, reached := killedWhileMaking(t, hissa(t), call, n)
 			if wrong != "" {

@@ -54,8 +54,8 @@ type scene struct {
 }
 
 var scenes = map[string]scene{
-	"making":       {making, "pwrite64 fsync open,openat ftruncate unlink pread64", true},
-	"after a kill": {afterKill, "pwrite64 fsync open,openat ftruncate unlink pread64 fcntl", false},
+	"making":       {making, "pwrite64 fsync,fdatasync open,openat ftruncate unlink pread64", true},
+	"after a kill": {afterKill, "pwrite64 fsync,fdatasync open,openat ftruncate unlink pread64 fcntl", false},
 }
 
 // making is the first command of all, which makes the database.
@@ -130,7 +130,7 @@ func (s *shop) partnerAgain(code int) string {
 }
 
 var refusable = []struct{ call, errs string }{
-	{"pwrite64", "EIO ENOSPC EROFS"}, {"fsync", "EIO ENOSPC EROFS"}, {"open,openat", "EIO EROFS"},
+	{"pwrite64", "EIO ENOSPC EROFS"}, {"fsync,fdatasync", "EIO ENOSPC EROFS"}, {"open,openat", "EIO EROFS"},
 	{"ftruncate", "EIO"}, {"unlink", "EIO EROFS"}, {"pread64", "EIO"}, {"fcntl", "ENOLCK"},
 }
 

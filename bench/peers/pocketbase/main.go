@@ -14,6 +14,7 @@ import (
 	"github.com/pocketbase/pocketbase"
 	"github.com/pocketbase/pocketbase/apis"
 	"github.com/pocketbase/pocketbase/core"
+	"modernc.org/sqlite"
 
 	"hissa/bench/peers/peer"
 )
@@ -26,6 +27,9 @@ func main() {
 
 // run is PocketBase's own start, server and end.
 func run() error {
+	if _, err := sqlite.Fdatasync(true); err != nil { // as hissa does
+		return err
+	}
 	o, err := peer.ParseFlags()
 	if err != nil {
 		return err
@@ -51,7 +55,7 @@ func run() error {
 	return app.Start()
 }
 
-// connect opens a database as PocketBase does, but that an fsync of the journal comes with every
+// connect opens a database as PocketBase does, but that the journal is synced with every
 // commit, and that there is more memory for the indexes.
 func connect(path string) (*dbx.DB, error) {
 	options := url.Values{"_pragma": {

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/url"
 
-	_ "modernc.org/sqlite" // the driver, in the version that Hissa uses
+	"modernc.org/sqlite" // the driver, in the version that Hissa uses
 )
+
+// As hissa does: without it the driver syncs with fsync, which also waits for the time of the last write.
+func init() { _, _ = sqlite.Fdatasync(true) }
 
 // Open opens a database, makes it if need be, and runs the schema. There is one connection: SQLite
 // has one writer at a time, and a second connection would poll for the lock. database/sql gives the
@@ -16,7 +19,7 @@ func Open(path, schema string) (*sql.DB, error) {
 	options := url.Values{
 		"_pragma": {
 			"journal_mode(WAL)",
-			"synchronous(FULL)", // an fsync of the journal with every commit
+			"synchronous(FULL)", // the journal is synced with every commit
 			"busy_timeout(5000)",
 			"cache_size(-65536)", // 64 MiB, for the indexes
 			"temp_store(MEMORY)",
