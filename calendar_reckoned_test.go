@@ -510,7 +510,7 @@ func (r *reckoner) deduct(p *sheet, clock int64) {
 			untaxed += q.payable - q.base
 		}
 	}
-	if total <= threshold {
+	if total <= threshold || untaxed < 0 {
 		return
 	}
 	p.base, p.tax = untaxed, nearest(untaxed, bps, 1_000_000)*100

@@ -82,14 +82,15 @@ func taxWords(s *Statement) string {
 }
 
 // of works out what is taxed with a payable amount, and the tax. credited and taxed are what the partner
-// had in the financial year before, and what of it was taxed. The tax is in whole rupees, half a rupee up.
-// One rupee at least is left to pay; what that leaves untaxed is taxed with the next statement.
+// had in the financial year before, and what of it was taxed: more than that where a payout which was taxed
+// with another's came back. The tax is in whole rupees, half a rupee up. One rupee at least is left to pay;
+// what that leaves untaxed is taxed with the next statement.
 func (r TaxRate) of(credited, taxed, payable int64) (base, amount int64) {
 	const rupee = 100
 	if credited+payable <= r.Threshold {
 		return 0, 0
 	}
-	base = credited + payable - taxed
+	base = max(0, credited+payable-taxed)
 	amount = share(base, r.BPS, 10000*rupee) * rupee
 	if most := max(0, (payable-rupee)/rupee*rupee); amount > most {
 		return most * 10000 / r.BPS, most

@@ -27,6 +27,8 @@ func TestTaxOnAStatement(t *testing.T) {
 		{two, 19_900_00, 0, 200_00, 9_950_00, 199_00},                       // more than there is: one rupee is left
 		{two, 20_100_00, 9_950_00, 5_000_00, 15_150_00, 303_00},             // and the rest comes with the next
 		{two, 25_000_00, 25_000_00, 50, 50, 0},                              // not even a rupee
+		{two, 25_000_00, 40_000_00, 10_000_00, 0, 0},                        // a reversed payout's share is taxed already
+		{two, 25_000_00, 40_000_00, 16_000_00, 1_000_00, 20_00},             // once that is used up
 		{twenty, 0, 0, 30_000_00, 30_000_00, 6_000_00},                      // without a PAN
 		{two, 0, 0, 90_000_000_000_00, 90_000_000_000_00, 1_800_000_000_00}, // a large number
 	} {
@@ -160,6 +162,34 @@ func TestTaxFollowsThePayout(t *testing.T) {
 	b.due("ASHA", "C", 150_000_00)
 	b.judges(b.drafts("ASHA")[0], "approved")
 	is("in the next year", 15_000_00, 5_000_00, 20_000_00)
+}
+
+// The payout that brought the tax on an earlier one stays, the earlier one comes back, and less is earned anew:
+// more was taxed than is credited then, and nothing more is until that is used up.
+func TestTaxedBeforeItCameBack(t *testing.T) {
+	t.Parallel()
+	b := openBooks(t, testTerms())
+	b.partner("ASHA", payee)
+	b.tax = TaxRules{Rates: []TaxRate{{Section: "393(1)", BPS: 200, Threshold: 20_000_00}}}
+	pays := func(when string, tax, amount int64) *Statement {
+		t.Helper()
+		s := b.judges(b.drafts("ASHA")[0], "approved")
+		if s.withheld() != tax || s.Amount() != amount {
+			t.Errorf("%s: %s with %s of tax, want %s with %s", when, rupees(s.Amount()), rupees(s.withheld()),
+				rupees(amount), rupees(tax))
+		}
+		return b.settles(s, "paid", "UTR"+when)
+	}
+	b.due("ASHA", "A", 150_000_00)
+	first := pays("FIRST", 0, 15_000_00)
+	b.due("ASHA", "B", 200_000_00)
+	pays("SECOND", 700_00, 19_300_00) // both are taxed
+	b.settles(first, "reversed", "")
+	b.send(refund("A", "R1", "succeeded", 150_000_00))
+	b.due("ASHA", "C", 50_000_00)
+	pays("THIRD", 0, 5_000_00)
+	b.due("ASHA", "D", 150_000_00)
+	pays("FOURTH", 100_00, 14_900_00) // 5,000 of 15,000
 }
 
 // An approved payout is stopped by a dispute: drafting anew gives its tax back before the account is

@@ -150,13 +150,15 @@ func parseCall(thread, text string) (*Call, error) {
 	if number == "?" {
 		return c, nil
 	}
-	if c.Result, err = strconv.ParseInt(number, 0, 64); err != nil {
+	c.Result, err = strconv.ParseInt(number, 0, 64) // what is too large becomes as large as can be
+	cut := slices.ContainsFunc(arguments, func(a argument) bool { return a.cut })
+	if err != nil && (!errors.Is(err, strconv.ErrRange) || !cut) {
 		return nil, fmt.Errorf("the result %q", number)
 	}
 	if c.Result < 0 {
 		c.Err, _, _ = strings.Cut(rest, " ")
 	}
-	if !slices.ContainsFunc(arguments, func(a argument) bool { return a.cut }) {
+	if !cut {
 		return c, nil
 	}
 	// Of a thread that was killed in a read, strace may take whatever stands in the register of the

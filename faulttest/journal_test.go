@@ -35,6 +35,7 @@ func TestReadJournal(t *testing.T) {
 		`71  fsync(5<` + db + `> <unfinished ...>`,
 		`71  <... fsync resumed> <unfinished ...>) = ?`,
 		`73  read(9<` + hexed("socket:[7]") + `>, "\x50\x00"..., 1) = 19703248369745920`,
+		`73  read(9<` + hexed("socket:[7]") + `>, "\x00\xc0"..., 1) = 18446744073709551615`,
 		`71  +++ killed by SIGKILL +++`, ``,
 	}, "\n")
 	j, err := ReadJournal(strings.NewReader(log))
@@ -65,7 +66,7 @@ func TestReadJournal(t *testing.T) {
 		{true, wrote}, {false, cut}, {true, cut},
 		{false, got}, {true, got}, {false, gone},
 		{true, gone}, {false, late}, {true, late}, {false, moved}, {true, moved},
-		{false, last}, {false, killed}, {false, within}}
+		{false, last}, {false, killed}, {false, within}, {false, within}}
 	for i, step := range j.Steps {
 		if i >= len(want) || step.End != want[i].end || !reflect.DeepEqual(*step.Call, want[i].call) {
 			t.Fatalf("step %d is %v %+v", i, step.End, *step.Call)
@@ -86,6 +87,7 @@ func TestJournalsThatCannotBeRead(t *testing.T) {
 		`71  pwrite64(8, "\x4`,
 		`71  pwrite64(8<\x41, 3`,
 		`71  fsync(8<\x41>) = so`,
+		`71  read(8, "\x41", 3) = 18446744073709551615`,
 	} {
 		if _, err := ReadJournal(strings.NewReader(log + "\n")); err == nil {
 			t.Errorf("%s was read", log)
