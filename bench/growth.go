@@ -21,15 +21,16 @@ type Growth struct {
 	Payments int64   `json:"payments"`
 	Rate     float64 `json:"rate"`    // payments a second
 	Against  float64 `json:"against"` // the rate with the smallest books, in turns
-	CPU      float64 `json:"cpu_us"`  // a request, of the last payments before this size
+	CPU      float64 `json:"cpu_us"`  // a request, of the last payments
 	Memory   float64 `json:"memory"`  // at its highest, under that load
 	WAL      float64 `json:"wal"`     // the journal at its longest since the size before
-	Totals   float64 `json:"totals_us"`
-	Story    float64 `json:"story_us"`
-	Explain  float64 `json:"explain_us"`
-	First    float64 `json:"first_us"` // from the start of the process to the first answer
-	Verify   float64 `json:"verify"`   // facts a second
-	Kept     float64 `json:"kept"`     // of the file, a payment with its click and order
+
+	Totals  float64 `json:"totals_us"`  // the page with thirty days'
+	Story   float64 `json:"story_us"`   // the page of a payment
+	Explain float64 `json:"explain_us"` // the same by the command
+	First   float64 `json:"first_us"`   // from the start of the process to the first answer
+	Verify  float64 `json:"verify"`     // facts a second
+	Kept    float64 `json:"kept"`       // of the file, a payment with its click and order
 }
 
 const (
