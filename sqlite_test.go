@@ -7,10 +7,12 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"modernc.org/sqlite"
 	"pgregory.net/rapid"
 )
 
@@ -110,6 +112,13 @@ func (c *connection) path(t *testing.T) (path string) {
 }
 
 // Every sort of argument and of place to read into that the store has, and what is none.
+// What SQLite's own builds do on Linux, this one has to be told.
+func TestSQLiteSyncsDataAlone(t *testing.T) {
+	if runtime.GOOS == "linux" && !sqlite.FdatasyncEnabled() {
+		t.Error("a COMMIT waits for the time of the last write, too")
+	}
+}
+
 func TestSQLiteTypes(t *testing.T) {
 	c := emptyDatabase(t)
 	nine := int64(9)
