@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,23 +152,38 @@ func parseCall(thread, text string) (*Call, error) {
 		return c, nil
 	}
 	c.Result, err = strconv.ParseInt(number, 0, 64) // what is too large becomes as large as can be
-	cut := slices.ContainsFunc(arguments, func(a argument) bool { return a.cut })
-	if err != nil && (!errors.Is(err, strconv.ErrRange) || !cut) {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, fmt.Errorf("the result %q", number)
+	}
+	// Of a thread that was killed in a call, strace may take whatever stands in the register of the
+	// result for one, and print that much of the memory for what was read.
+	never := c.Result > c.most()
+	if never && c.Name == "read" {
+		c.Data, c.Result = nil, -1
+		return c, nil
+	}
+	if slices.ContainsFunc(arguments, func(a argument) bool { return a.cut }) {
+		return nil, errors.New("a string that was cut off")
+	}
+	if never {
+		c.Result = -1
+		return c, nil
 	}
 	if c.Result < 0 {
 		c.Err, _, _ = strings.Cut(rest, " ")
 	}
-	if !cut {
-		return c, nil
-	}
-	// Of a thread that was killed in a read, strace may take whatever stands in the register of the
-	// result for one, and print that much of the memory: more than was asked for.
-	if c.Name != "read" || c.Result <= c.Number {
-		return nil, errors.New("a string that was cut off")
-	}
-	c.Data, c.Result = nil, -1
 	return c, nil
+}
+
+// most is the largest result that the call can have.
+func (c *Call) most() int64 {
+	switch {
+	case c.Name == "read":
+		return c.Number
+	case c.moves():
+		return int64(len(c.Data))
+	}
+	return math.MaxInt32 // a descriptor, or 0
 }
 
 // returned reports whether the program got to see the call's result.
