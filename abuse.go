@@ -87,7 +87,7 @@ func abuse(p *Position, f Facts, o *Order, t *Terms, program Program) string {
 	if same := sameAs(p, f, o, t); program.Own && len(same) > 0 {
 		signs = append(signs, "the customer seems to be "+p.Partner+": the same "+strings.Join(same, " and "))
 	}
-	if c, ok := f.Clicks[p.Value]; ok && strings.HasPrefix(c.Counted, burst) {
+	if c := f.Clicks[p.Value]; c != nil && strings.HasPrefix(c.Counted, burst) {
 		signs = append(signs, "the click came in a "+c.Counted)
 	}
 	if program.Guesses > 0 && p.Basis == "promo" && o != nil && o.Tried > program.Guesses {

@@ -393,13 +393,10 @@ func disputes(f Facts) (lost int64, open bool) {
 
 // orderOf is the binding of the order that the payment was for, nil when the shop never bound it.
 func orderOf(f Facts, orderID string, program Program) *Order {
-	if o, ok := f.Orders[orderID]; ok {
-		return &o
+	if o := f.Orders[orderID]; o != nil || program.OrderSuffix == "" {
+		return o
 	}
-	if o, ok := f.Orders[withoutTimestamp(orderID)]; ok && program.OrderSuffix != "" {
-		return &o
-	}
-	return nil
+	return f.Orders[withoutTimestamp(orderID)]
 }
 
 // customerOf prefers the shop's own customer over the subscription that the successes name, if they
@@ -452,8 +449,8 @@ func candidates(f Facts, p *Position, o *Order, t *Terms, program Program) []Can
 // byClick judges a click by server time against the payment's time.
 func byClick(basis, id string, f Facts, t *Terms, program Program, paid time.Time) Candidate {
 	c := Candidate{Basis: basis, Value: id}
-	click, ok := f.Clicks[id]
-	if !ok {
+	click := f.Clicks[id]
+	if click == nil {
 		c.Verdict = "no such click was ever recorded"
 		return c
 	}

@@ -125,8 +125,8 @@ type Facts struct {
 	Decisions     []Decision
 	Due           *Due
 	Repriced      int64              // the program that a person had it decided under; 0: that of its time
-	Orders        map[string]Order   // by the order id that the messages carry
-	Clicks        map[string]Click   // by click id
+	Orders        map[string]*Order  // by the order id that the messages carry
+	Clicks        map[string]*Click  // by click id
 	Brought       map[string]Brought // by customer alias, this transaction left out
 	Reviews       []Review
 	Sales         int64    // of the partner in the month before the day, where terms have tiers

@@ -113,7 +113,7 @@ func (r rows) factsUnder(
 			return f, err
 		}
 	}
-	f.Orders, f.Clicks = map[string]Order{}, map[string]Click{}
+	f.Orders, f.Clicks = map[string]*Order{}, map[string]*Click{}
 	for _, n := range f.payments() {
 		if _, ok := f.Orders[n.OrderID]; ok {
 			continue
@@ -124,10 +124,10 @@ func (r rows) factsUnder(
 				return f, err
 			}
 			if o != nil {
-				f.Orders[id] = *o
+				f.Orders[id] = o
 			}
 			if click != nil {
-				f.Clicks[click.ID] = *click
+				f.Clicks[click.ID] = click
 			}
 		}
 	}
@@ -316,7 +316,7 @@ func (r rows) clicksOf(f *Facts) error {
 			return err
 		}
 		if c != nil {
-			f.Clicks[id] = *c
+			f.Clicks[id] = c
 		}
 	}
 	return nil

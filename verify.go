@@ -172,7 +172,8 @@ type verifier struct {
 	ends     map[string][]byte // of every partner's chain, from the entries
 	days     dayTotals         // from the clicks and the positions
 
-	paperwork *paperwork // the statements, as the walk comes by them
+	paperwork *paperwork       // the statements, as the walk comes by them
+	bodies    *stream[rawBody] // the raw messages that are still kept, by the facts that they belong to
 }
 
 // cursor walks one table of the chain in order.
@@ -214,15 +215,15 @@ func (c *cursor) next() error {
 func (c *cursor) digest() [sha256.Size]byte {
 	c.text = piece(c.text[:0], 't', c.table.name)
 	for i := range len(c.fields) + 1 {
-		switch c.rows.kind(i) {
+		switch v := c.rows.at(i); v.kind() {
 		case kindNull:
 			c.text = append(c.text, 'n')
 		case kindInteger:
-			c.text = integerPiece(c.text, c.rows.integer(i))
+			c.text = integerPiece(c.text, v.integer())
 		case kindText:
-			c.text = piece(c.text, 't', c.rows.bytes(i))
+			c.text = piece(c.text, 't', v.bytes())
 		case kindBlob:
-			c.text = piece(c.text, 'b', c.rows.bytes(i))
+			c.text = piece(c.text, 'b', v.bytes())
 		}
 	}
 	return sha256.Sum256(c.text)
@@ -239,11 +240,16 @@ func (v verifier) chain() error {
 		return err
 	}
 	var cursors []*cursor
+	o := &openers{verifier: v}
 	defer func() {
 		for _, c := range cursors {
 			_ = c.rows.close() // it was read to its end, or what failed is known
 		}
+		o.shut()
 	}()
+	if v.bodies = open(o, q("bodies"), scanBody); o.err != nil {
+		return o.err
+	}
 	for _, t := range chained {
 		c, err := v.open(t)
 		if err != nil {
@@ -252,10 +258,13 @@ func (v verifier) chain() error {
 		cursors = append(cursors, c)
 	}
 	last, hash, err := v.walk(cursors)
-	if err == nil {
-		err = v.paperwork.finish()
-	}
 	if err != nil {
+		return err
+	}
+	if !v.bodies.ended {
+		return v.badBody()
+	}
+	if err := v.paperwork.finish(); err != nil {
 		return err
 	}
 	if last != end.seq || !bytes.Equal(hash, end.hash) {
@@ -311,6 +320,9 @@ func (v verifier) link(before []byte, c *cursor) ([]byte, error) {
 	hash := link(before, digest)
 	if !bytes.Equal(hash, c.hash()) {
 		return nil, badRow{c.place(), "was changed after it was booked (or the row before it was)"}
+	}
+	if err := v.body(c); err != nil {
+		return nil, err
 	}
 	if err := v.paperwork.pass(c, v.balances); err != nil || c.table.name != "entries" {
 		return hash, err
@@ -378,25 +390,33 @@ func (v verifier) accounts() error {
 	return nil
 }
 
-// bodies compares the raw bodies that are still kept with the MACs in the facts.
-func (v verifier) bodies() error {
-	return v.each(q("bodies"), nil, func(scan func(...any) error) error {
-		var seq int64
-		var raw rawBody
-		if err := scan(&seq, &raw.salt, &raw.packed, &raw.packing, &raw.key, &raw.mac); err != nil {
-			return err
-		}
-		body, err := v.keys.bodyOf(raw)
-		var missing missingKeyError
-		if errors.As(err, &missing) {
-			v.report.closed(missing)
-			return nil
-		}
-		if err != nil || !hmac.Equal(macOf(raw.salt, body), raw.mac) {
-			return badRow{fmt.Sprintf("body of notification %d", seq), "is not what was received"}
-		}
+// body compares the raw message of a fact, where it is still kept, with the MAC in the fact.
+func (v verifier) body(c *cursor) error {
+	switch {
+	case v.bodies.ended || v.bodies.txn > c.seq:
 		return nil
-	})
+	case v.bodies.txn < c.seq || c.table.name != "notifications":
+		return v.badBody()
+	}
+	raw := v.bodies.row
+	raw.mac = c.rows.bytes(c.column("body_mac"))
+	body, err := v.keys.bodyOf(raw)
+	var missing missingKeyError
+	if errors.As(err, &missing) {
+		v.report.closed(missing)
+	} else if err != nil || !hmac.Equal(macOf(raw.salt, body), raw.mac) {
+		return v.badBody()
+	}
+	return v.bodies.next()
+}
+
+func (v verifier) badBody() error {
+	return badRow{fmt.Sprintf("body of notification %d", v.bodies.txn), "is not what was received"}
+}
+
+func scanBody(scan func(...any) error) (raw rawBody, err error) {
+	err = scan(&raw.salt, &raw.packed, &raw.packing, &raw.key)
+	return raw, err
 }
 
 // customers compares the values that are still kept with the aliases in the facts.

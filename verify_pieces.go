@@ -94,7 +94,7 @@ func (w *verification) verify(all []rows, keys bodyKeys, cancel func()) error {
 }
 
 // facts checks the chain and all that hangs on it.
-func (v verifier) facts() error { return inTurn(v.chain, v.accounts, v.bodies, v.customers) }
+func (v verifier) facts() error { return inTurn(v.chain, v.accounts, v.customers) }
 
 // work takes pieces as long as there are any.
 func (w *verification) work(v verifier) {

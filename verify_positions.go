@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// stream is the rows of one table in the order of the payments that they belong to.
+// stream is the rows of one table in the order of the payments, or the facts, that they belong to.
 type stream[T any] struct {
 	rows  answer
 	read  func(scan func(...any) error) (T, error)
@@ -43,6 +43,12 @@ func open[T any](o *openers, query string, read func(scan func(...any) error) (T
 		o.err = s.next()
 	}
 	return s
+}
+
+func (o *openers) shut() {
+	for _, shut := range o.close {
+		_ = shut() // it was read to its end, or what failed is known
+	}
 }
 
 func (s *stream[T]) next() (err error) {
@@ -159,11 +165,7 @@ func (v verifier) positions(from, to int64) error {
 		return err
 	}
 	o := &openers{verifier: v, piece: args{from, to}}
-	defer func() {
-		for _, shut := range o.close {
-			_ = shut() // it was read to its end, or what failed is known
-		}
-	}()
+	defer o.shut()
 	s := streams{
 		open(o, q("all-transactions"), scanPaymentRow),
 		open(o, q("all-messages"), scanNotification),
@@ -236,7 +238,7 @@ func (v verifier) position(row paymentRow, s streams, mid string, terms *Terms) 
 
 // factsOf takes what is known about a payment from the streams.
 func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, error) {
-	f := Facts{TxnID: txn.TxnID, Orders: map[string]Order{}, Clicks: map[string]Click{}}
+	f := Facts{TxnID: txn.TxnID, Orders: map[string]*Order{}, Clicks: map[string]*Click{}}
 	var errs [8]error
 	var bindings []binding
 	var dues []Due
@@ -264,11 +266,11 @@ func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, err
 		f.Repriced = repricings[len(repricings)-1]
 	}
 	for _, b := range bindings { // of several bindings of an order the last is in force
-		f.Orders[b.order.ID] = *b.order
+		f.Orders[b.order.ID] = b.order
 	}
 	for _, b := range bindings {
-		if b.click != nil && f.Orders[b.order.ID] == *b.order {
-			f.Clicks[b.click.ID] = *b.click
+		if b.click != nil && *f.Orders[b.order.ID] == *b.order {
+			f.Clicks[b.click.ID] = b.click
 		}
 	}
 	for _, n := range f.payments() {
@@ -281,10 +283,10 @@ func (v verifier) factsOf(txn *transaction, s streams, terms *Terms) (Facts, err
 			return f, err
 		}
 		if o != nil {
-			f.Orders[id] = *o
+			f.Orders[id] = o
 		}
 		if c != nil {
-			f.Clicks[c.ID] = *c
+			f.Clicks[c.ID] = c
 		}
 	}
 	return f, v.namedBy(&f, terms)

@@ -454,6 +454,8 @@ func TestVerifyNoticesMissingRows(t *testing.T) {
 			"(SELECT max(notification) FROM bodies)"},
 		{"body of notification", "UPDATE bodies SET salt = zeroblob(16)"},
 		{"body of notification", "UPDATE bodies SET notification = notification + 100000"},
+		{"body of notification", "UPDATE bodies SET notification = (SELECT min(seq) FROM entries) WHERE notification = " +
+			"(SELECT min(notification) FROM bodies)"},
 		{"transaction T0: ", "UPDATE transactions SET payout = 1 WHERE txn_id = 'T0'"},
 		{"transaction T1: ", "UPDATE transactions SET payout = 2 WHERE txn_id = 'T1'"},
 		{"", "DELETE FROM payout_files"},
