@@ -63,7 +63,7 @@ func checksumsInGo(key *paytm.Key, body []byte) ([]Checksum, error) {
 		e, err := paytm.Parse(body)
 		return err == nil && e.Verify(key)
 	})
-	// As Paytm's own does, from fields in no order.
+	// As Paytm's own does, which puts the fields in order each time.
 	add("verify", func() bool { return key.Verify(envelope.Fields, envelope.Checksum) })
 	return list, nil
 }

@@ -149,7 +149,7 @@ func (r *Report) markdown() string {
 	for _, what := range r.Missing {
 		fmt.Fprintf(&b, "- left out: %s\n", what)
 	}
-	fmt.Fprintf(&b, "\nEvery figure is the median of %s of %g s, in which the servers take turns. "+
+	fmt.Fprintf(&b, "\nWhere servers take turns, a figure is the median of %s of %g s. "+
 		"A ratio is taken within a round, then the median of those.\n", plural(r.Rounds, "round"), r.Seconds)
 	for _, section := range []func() string{
 		r.webhookSection, r.pacedSection, r.diskSection, r.clickSection, r.fsyncSection,
