@@ -532,9 +532,9 @@ func serveOn(
 			"nothing that was acknowledged is lost; start again, and look at the disk (dmesg)")
 	case <-lost:
 		_ = web.Close()
-		watch.lastWord("another hissa has taken over")
-		return lockedError{"another hissa has taken over this shop's copy: " + mirror.Status().Error +
-			": two would book the same sales; stop one of them"}
+		word, err := lostPlace(mirror.Why(), config.Database)
+		watch.lastWord(word)
+		return err
 	case <-ctx.Done():
 	}
 	log.Info("stopping: requests inside are answered first")

@@ -33,7 +33,8 @@ const (
 	// drillPatience is what a copy that lags is given to catch up.
 	drillPatience = 5 * time.Second
 
-	drillLook = 10 * time.Second // how often a running serve looks at the last drill
+	drillLook  = 10 * time.Second // how often a running serve looks at the last drill
+	drillAgain = time.Hour        // after one that did not even come to a result
 )
 
 // Head returns the newest fact and the end of the chain.
@@ -167,8 +168,8 @@ func inspectBooks(
 	report, err = store.Verify(ctx, nil)
 	var bad badRow
 	if errors.As(err, &bad) {
-		return report, fmt.Errorf("the restored books are not in order: %s: "+
-			"try an earlier time with hissa restore -at", bad)
+		return report, fmt.Errorf("the restored books are not in order: %s: try an earlier time with "+
+			"hissa restore -at, and give replica.url a new path before serve is started on them", bad)
 	}
 	if err != nil || !newest {
 		return report, err
@@ -211,9 +212,7 @@ func startReplication(
 	case errors.As(err, &held):
 		return nil, heldElsewhere(err)
 	case errors.As(err, &older):
-		return nil, configError{fmt.Errorf("%w: nothing was changed; to go on from the copy, "+
-			"move %s* aside and start again; to look at it first, hissa restore -to FILE",
-			err, config.Database)}
+		return nil, olderThanCopy(err, config.Database)
 	case err != nil:
 		log.Error("the copy can't be looked at yet; webhooks are booked on", "cause", err.Error())
 	case claim.Mark == nil:
@@ -222,6 +221,23 @@ func startReplication(
 	return replica.Start(replica.Options{
 		Place: place, Database: config.Database, Books: store, Log: log, Command: replicating,
 	}), nil
+}
+
+// olderThanCopy says how to go on: the newer books are in the copy, and where it lies is for people to say.
+func olderThanCopy(err error, database string) error {
+	return configError{fmt.Errorf("%w: to go on from the copy, move %s* aside and start again; to look at it "+
+		"first, hissa restore -to FILE; to go on from this database all the same, give replica.url a new path",
+		err, database)}
+}
+
+// lostPlace is why serve ends when its copy may no longer be its own, in a word for the alarm and in full.
+func lostPlace(why error, database string) (word string, err error) {
+	var older *replica.OlderError
+	if errors.As(why, &older) {
+		return "the database is older than its copy", olderThanCopy(why, database)
+	}
+	return "another hissa has taken over", lockedError{"another hissa has taken over this shop's copy: " + why.Error() +
+		": two would book the same sales; stop one of them"}
 }
 
 // syncAtLast tries until ctx ends: the child may just be starting again.
@@ -476,7 +492,7 @@ func drillWeekly(ctx context.Context, config *Config, mirror *replica.Supervisor
 	began := time.Now()
 	tick := time.NewTicker(drillLook)
 	defer tick.Stop()
-	var acted time.Time
+	var acted, tried time.Time
 	for {
 		d := lastDrill(config.Database)
 		if d != nil && !d.OK && d.At.After(began) && d.At.After(acted) {
@@ -484,14 +500,14 @@ func drillWeekly(ctx context.Context, config *Config, mirror *replica.Supervisor
 			log.Error("a drill found the copy wanting: it is begun anew", "cause", d.What)
 			mirror.Afresh()
 		}
-		if drillIsDue(d, began, time.Now()) {
+		if now := time.Now(); drillIsDue(d, began, now) && now.Sub(tried) >= drillAgain {
+			tried = now
 			out, err := exec.CommandContext(ctx, "/proc/self/exe", drillCommand.name,
 				"-config", config.Path).CombinedOutput()
 			if err == nil {
 				log.Info("the weekly drill went well", "said", string(out))
 			} else if ctx.Err() == nil {
 				log.Error("the weekly drill failed", "cause", string(out))
-				continue // and look at what it left
 			}
 		}
 		select {

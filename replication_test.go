@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -488,6 +489,38 @@ func TestStartBesideACopy(t *testing.T) {
 	}
 }
 
+// Books that were rolled back are served as long as their copy can't be looked at, and no longer.
+func TestOlderThanACopyThatWasAway(t *testing.T) {
+	t.Parallel()
+	store := newObjectStore(t)
+	c := newChild(t)
+	c.copies(store.url())
+	c.start()
+	c.sales(2)
+	c.stop()
+	old := filepath.Join(c.dir, "old.db")
+	c.must("backup", old)
+	c.start()
+	c.sales(2)
+	c.stop()
+	for _, file := range []string{c.database() + "-wal", c.database() + "-shm", headPath(c.database())} {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(old, c.database()); err != nil {
+		t.Fatal(err)
+	}
+	store.away()
+	c.start()
+	store.back()
+	killer := time.AfterFunc(2*time.Minute, func() { _ = c.cmd.Process.Kill() })
+	defer killer.Stop()
+	if code := c.end(); code != exitConfig || !strings.Contains(c.log.String(), "to go on from the copy, move") {
+		t.Errorf("it ended with %d\n%s", code, c.log)
+	}
+}
+
 // Two machines, one place: the second is refused while the first writes, and when the second has
 // taken over, the first, come back from a long sleep, ends.
 func TestTwoWriters(t *testing.T) {
@@ -774,6 +807,24 @@ func TestWhenADrillIsDue(t *testing.T) {
 	}
 	if drillIsDue(nil, began, began.Add(time.Hour-1)) || !drillIsDue(nil, began, began.Add(time.Hour)) {
 		t.Error("the first is not due an hour after the start")
+	}
+}
+
+// A drill that does not even come to a result is not run again at once.
+func TestADrillThatDies(t *testing.T) {
+	name, value, _ := strings.Cut(runsHissa, "=")
+	t.Setenv(name, value) // so that this program is hissa when it is started anew
+	dir := t.TempDir()
+	config := &Config{Path: filepath.Join(dir, "missing.toml"), Database: filepath.Join(dir, "hissa.db")}
+	if err := (Drill{At: time.Now().Add(-2 * drillEvery), OK: true}).keep(config.Database); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer // drillWeekly alone writes to it
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	drillWeekly(ctx, config, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if n := strings.Count(log.String(), "the weekly drill failed"); n != 1 {
+		t.Errorf("%d drills in three seconds:\n%s", n, log.String())
 	}
 }
 

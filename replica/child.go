@@ -98,6 +98,7 @@ type child struct {
 
 	marking sync.Mutex // of what follows
 	mark    Mark
+	marked  time.Time // when mark was written, by a clock that nobody turns
 	version string
 	seq     int64 // what the next mark will say
 	hash    string
@@ -311,7 +312,7 @@ func (c *child) renew(lasts time.Duration) error {
 	}
 	if err == nil {
 		next.Until = now.Add(lasts) // keeps the monotonic clock
-		c.mark, c.version = next, version
+		c.mark, c.marked, c.version = next, now, version
 	}
 	return err
 }
@@ -327,7 +328,7 @@ func (c *child) keep(stop <-chan struct{}, moved chan<- error) {
 		case <-tick.C:
 		}
 		c.marking.Lock()
-		old := time.Since(c.mark.At) >= renewAfter
+		old := time.Since(c.marked) >= renewAfter
 		c.marking.Unlock()
 		if !old {
 			continue

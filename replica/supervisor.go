@@ -64,6 +64,7 @@ type Supervisor struct {
 	rests  atomic.Bool // the books are closed: no sync is asked for any more
 	mu     sync.Mutex
 	status Status
+	why    error // that lost was closed
 }
 
 // Start begins to replicate. It is called before anything is written to the database.
@@ -78,8 +79,26 @@ func Start(o Options) *Supervisor {
 	return s
 }
 
-// Lost is closed when somebody else has taken the place over: this process must not book on.
+// Lost is closed when this process must not book on: somebody else has taken the place over, or the copy
+// turns out to be newer than the database.
 func (s *Supervisor) Lost() <-chan struct{} { return s.lost }
+
+// Why is the reason for which Lost was closed: an *OlderError, or that of another writer.
+func (s *Supervisor) Why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// lose closes lost for a reason, once.
+func (s *Supervisor) lose(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil {
+		s.why = why
+		close(s.lost)
+	}
+}
 
 // Status returns how replication stands.
 func (s *Supervisor) Status() Status {
@@ -220,12 +239,11 @@ func (s *Supervisor) run() {
 			return
 		}
 		var held *HeldError
-		if errors.As(err, &held) || errors.Is(err, errMoved) {
-			select {
-			case <-s.lost:
-			default:
-				close(s.lost)
-			}
+		var older *OlderError
+		if errors.As(err, &held) || errors.As(err, &older) || errors.Is(err, errMoved) {
+			s.lose(err)
+			<-s.stop
+			return
 		}
 		s.failed(err)
 		if time.Since(began) > 2*longPause {
