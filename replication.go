@@ -7,6 +7,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"hissa/replica"
@@ -53,6 +55,42 @@ func (s *Store) Holds(ctx context.Context, seq int64, hash []byte) (holds bool, 
 	}
 	err = s.read(ctx, func(r rows) error { return r.one(chainHolds, args{seq, hash}, &holds) })
 	return holds, err
+}
+
+// HeadPage is the page of the file in which Head is.
+func (s *Store) HeadPage(ctx context.Context) (page uint32, err error) {
+	err = s.read(ctx, func(r rows) error {
+		var n int64
+		err := r.one(q("head-page"), nil, &n)
+		page = uint32(n)
+		return err
+	})
+	return page, err
+}
+
+// HeadIn reads Head from such a page (sqlite.org/fileformat.html, 1.6 and 2): a leaf of a table, with one row whose
+// columns are null (the key is the row's own), a number, 32 bytes and a number.
+func (s *Store) HeadIn(page []byte) (seq int64, hash []byte, ok bool) {
+	const leaf, rows, bytes32 = 0x0d, 1, 12 + 2*32
+	if len(page) < 512 || page[0] != leaf || binary.BigEndian.Uint16(page[3:]) != rows {
+		return 0, nil, false
+	}
+	// The row's length, its key, the length of what says the types, and these, each a byte. Then the values.
+	row := page[min(int(binary.BigEndian.Uint16(page[8:])), len(page)):]
+	if len(row) < 7+32 || row[1] != 1 || row[2] != 5 || row[3] != 0 || row[5] != bytes32 {
+		return 0, nil, false
+	}
+	if row[4] == 9 { // stands for 1, and takes no room
+		seq = 1
+	}
+	values, size := row[7:], map[byte]int{1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}[row[4]]
+	if len(values) < size+32 {
+		return 0, nil, false
+	}
+	for _, b := range values[:size] {
+		seq = seq<<8 | int64(b)
+	}
+	return seq, slices.Clone(values[size : size+32]), true
 }
 
 // replicateCommand is the child process. It is not for people, so no list names it.

@@ -489,6 +489,87 @@ func TestStartBesideACopy(t *testing.T) {
 	}
 }
 
+// A machine is rolled back by a few seconds. What was acknowledged in these is in the copy, and the mark beside it
+// does not know of it yet.
+func TestOlderThanACopyBySeconds(t *testing.T) {
+	placesOf(t, func(t *testing.T, url string) {
+		c := newChild(t)
+		c.copies(url, `ack = "replica"`)
+		c.start("-new")
+		c.sales(2)
+		before := map[string][]byte{}
+		for _, end := range []string{"", "-wal", "-head", "-replica"} {
+			text, err := os.ReadFile(c.database() + end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before[c.database()+end] = text
+		}
+		c.sales(5)
+		c.dies()
+		if err := os.RemoveAll(c.database() + "-shm"); err != nil {
+			t.Fatal(err)
+		}
+		for file, text := range before {
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.refused(exitConfig, "to go on from the copy, move", "serve")
+		c.refused(exitNo, "is not the one that was copied", "verify")
+		if !strings.HasPrefix(url, "file:") {
+			return
+		}
+		c.mark(url, func(m *replica.Mark) { m.Until = time.Now() }) // the writer was killed a while ago
+		c.loses()
+		c.start()
+		c.stop()
+		if got := strings.Count(c.only("export", "ledger"), "\n"); got != 7 {
+			t.Errorf("%d entries came back, want 7", got)
+		}
+	})
+}
+
+// The end of the books is read from the page that SQLite writes it to.
+func TestHeadIn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "head.db")
+	writeFile(t, path, "", 0o600)
+	c, err := connect(t.Context(), opening{path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	script := func(text string) {
+		if err := c.script(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := schemaFiles.ReadFile("schema/001.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script(string(first))
+	for _, seq := range []int64{0, 1, 2, 127, 128, 40_000, 1 << 23, 1 << 31, 1 << 40, 1 << 60} {
+		want := bytes.Repeat([]byte{byte(seq%251) + 1}, 32)
+		script(fmt.Sprintf("UPDATE head SET seq = %d, hash = x'%x', terms = %d", seq, want, seq/2))
+		var page int64
+		if err := c.one(q("head-page"), nil, []any{&page}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, hash, ok := (*Store)(nil).HeadIn(text[(page-1)*4096 : page*4096])
+		if !ok || got != seq || !bytes.Equal(hash, want) {
+			t.Errorf("%d is read as %d %x %v", seq, got, hash, ok)
+		}
+		if _, _, ok := (*Store)(nil).HeadIn(text[page*4096 : (page+1)*4096]); ok {
+			t.Error("another table's page is taken for it")
+		}
+	}
+}
+
 // Books that were rolled back are served as long as their copy can't be looked at, and no longer.
 func TestOlderThanACopyThatWasAway(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"hissa/replica"
 )
 
 var verifyCommand = command{
@@ -75,8 +77,8 @@ func (c *call) verified(report Report, err error) error {
 	return report.lacksKeys()
 }
 
-// verifyMark compares the books with the mark beside their copy, where there is one: a file that was
-// rolled back is in order in itself.
+// verifyMark compares the books with the mark beside their copy and with the copy's end, where there is one: a file
+// that was rolled back is in order in itself.
 func (c *call) verifyMark(ctx context.Context, config *Config, store *Store) error {
 	if config.Replica.Place == nil {
 		return nil
@@ -95,7 +97,18 @@ func (c *call) verifyMark(ctx context.Context, config *Config, store *Store) err
 	if errors.As(err, &no) {
 		return badRow{"the copy's mark", no.text}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	err = config.Replica.Place.NotOlder(ctx, mark, store)
+	var older *replica.OlderError
+	if errors.As(err, &older) {
+		return badRow{"the copy", older.Error()}
+	}
+	if err != nil {
+		fmt.Fprintf(c.stderr, "hissa: compared with the mark beside the copy alone: %v\n", err)
+	}
+	return nil
 }
 
 func (r Report) tell(w io.Writer) {

@@ -31,6 +31,10 @@ type Books interface {
 	Head(context.Context) (seq int64, hash []byte, err error)
 	// Holds reports whether the chain had this end at that fact; always so for fact 0.
 	Holds(ctx context.Context, seq int64, hash []byte) (bool, error)
+	// HeadPage is the page of the file in which the newest fact and the end of the chain are.
+	HeadPage(context.Context) (uint32, error)
+	// HeadIn reads them from such a page; not ok when it is another one.
+	HeadIn(page []byte) (seq int64, hash []byte, ok bool)
 }
 
 // Options say what a Supervisor replicates.
@@ -209,7 +213,7 @@ func Judge(ctx context.Context, place *Place, database string, books Books) (*Cl
 		have, _, err := books.Head(ctx)
 		return nil, errors.Join(err, &OlderError{place.String(), have, *mark})
 	}
-	return claim, nil
+	return claim, place.NotOlder(ctx, mark, books)
 }
 
 // Claim is what a child may write over.

@@ -27,6 +27,11 @@ SELECT value
 SELECT seq, hash, terms
   FROM head;
 
+-- name: head-page
+SELECT rootpage
+  FROM sqlite_schema
+ WHERE name = 'head';
+
 -- name: newest-terms
 SELECT terms
   FROM head;
