@@ -230,32 +230,64 @@ func (r *reconciler) refunds(
 	return nil
 }
 
+// toldEarly is by how much a message about a refund may seem to come before it: two clocks.
+const toldEarly = 10 * time.Minute
+
 // lacking returns those of a payment's listed refunds that the books lack. One is known by its id; or by
 // its amount, if the books have such a refund under an id that the list does not name: to take a
-// commission back twice would be worse than to leave a difference for a person.
+// commission back twice would be worse than to leave a difference for a person. But what was told before the
+// listed refund was made is about another one.
 func lacking(facts Facts, rows []paytm.Listed) []paytm.Listed {
-	known := map[string]int64{} // by refund id
-	for _, n := range facts.Notifications {
-		if n.Kind == "refund" && n.Unusable == "" && n.Event != "refused" {
-			known[n.RefundID] = n.Refund
-		}
-	}
+	known := refundsOf(facts)
 	rows = slices.DeleteFunc(slices.Clone(rows), func(row paytm.Listed) bool {
-		amount, is := known[row.RefundID]
+		k, is := known[row.RefundID]
 		if is {
 			delete(known, row.RefundID)
 		}
-		return is && amount == row.Amount
+		return is && k.amount == row.Amount
 	})
 	return slices.DeleteFunc(rows, func(row paytm.Listed) bool {
-		for id, amount := range known {
-			if amount == row.Amount {
+		for id, k := range known {
+			if k.amount == row.Amount && !k.told.Before(row.At.Add(-toldEarly)) {
 				delete(known, id)
 				return true
 			}
 		}
 		return false
 	})
+}
+
+// toldRefund is what the messages say of one refund.
+type toldRefund struct {
+	amount int64
+	told   time.Time // first
+}
+
+// refundsOf are the refunds that count in the books, by their ids: one that was accepted and then refused does not.
+func refundsOf(facts Facts) map[string]toldRefund {
+	known, refused := map[string]toldRefund{}, map[string]bool{}
+	for _, n := range facts.Notifications {
+		if n.Kind != "refund" || n.Unusable != "" {
+			continue
+		}
+		if n.Event == "refused" {
+			refused[n.RefundID] = true
+			continue
+		}
+		k, is := known[n.RefundID]
+		if !is || n.At.Before(k.told) {
+			k.told = n.At
+		}
+		k.amount = n.Refund
+		known[n.RefundID] = k
+	}
+	for _, n := range facts.Notifications {
+		if n.Event == "succeeded" {
+			delete(refused, n.RefundID)
+		}
+	}
+	maps.DeleteFunc(known, func(id string, _ toldRefund) bool { return refused[id] })
+	return known
 }
 
 // settle takes a signed row for the answer to a question that the status API has not answered: for the

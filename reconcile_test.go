@@ -206,7 +206,12 @@ func TestRefundsOfTheListByAmount(t *testing.T) {
 	facts := Facts{Notifications: []Notification{
 		refund("T1", "R1", "accepted", 100), refund("T1", "R1", "succeeded", 100),
 		refund("T1", "R2", "refused", 300), refund("T1", "R3", "succeeded", 500),
+		refund("T1", "R4", "accepted", 700), refund("T1", "R4", "refused", 700),
+		refund("T1", "R5", "refused", 900), refund("T1", "R5", "succeeded", 900),
 	}}
+	for i := range facts.Notifications {
+		facts.Notifications[i].At = noon
+	}
 	for _, row := range []struct{ listed, lacking string }{
 		{"R1=100 R3=500", ""},
 		{"X1=100 X3=500", ""},
@@ -217,15 +222,30 @@ func TestRefundsOfTheListByAmount(t *testing.T) {
 		{"R2=300", "R2 300"},
 		{"R3=700", "R3 700"},
 		{"X4=200 R3=500", "X4 200"},
+		{"R4=700", "R4 700"}, // accepted, then refused: the books have it undone
+		{"R5=900", ""},
+		{"X1=100@-1h", ""}, // made an hour before the books were told of one
+		{"X1=100@5m", ""},  // by two clocks
+		{"X1=100@240h", "X1 100"},
+		{"R1=100@240h", ""},
 	} {
 		var listed []paytm.Listed
 		for _, text := range strings.Fields(row.listed) {
+			text, after, later := strings.Cut(text, "@")
 			id, amount, _ := strings.Cut(text, "=")
 			paise, err := strconv.ParseInt(amount, 10, 64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			listed = append(listed, paytm.Listed{TxnID: "T1", Refund: true, RefundID: id, Amount: paise})
+			var at time.Time
+			if later {
+				d, err := time.ParseDuration(after)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at = noon.Add(d)
+			}
+			listed = append(listed, paytm.Listed{TxnID: "T1", Refund: true, RefundID: id, Amount: paise, At: at})
 		}
 		var got []string
 		for _, l := range lacking(facts, listed) {
