@@ -118,7 +118,7 @@ func (r *reconciler) compare(
 		result.reach(row.At)
 		if row.TxnID == "" || row.Amount < 0 {
 			return tell(Finding{Kind: findUnreadable, OrderID: row.OrderID, At: row.At,
-				Text: fmt.Sprintf("a row without a usable TXNID or amount: %.200q", row.Body)})
+				Text: "a row without a usable TXNID or amount: look for its order and time in Paytm's dashboard"})
 		}
 		if row.Refund {
 			refunds[row.TxnID] = append(refunds[row.TxnID], row)

@@ -204,7 +204,7 @@ func (r *report) row(cells []string) (row paytm.Listed, about bool) {
 	if r.cell(cells, "txn_id") == "" && r.cell(cells, "amount") == "" {
 		return row, false // an empty line, or a sum
 	}
-	if status := r.cell(cells, "status"); status != "" && !strings.Contains(strings.ToLower(status), "success") {
+	if status := r.cell(cells, "status"); status != "" && !succeededBy(status) {
 		return row, false
 	}
 	switch kind := strings.ToLower(r.cell(cells, "type")); {
@@ -215,12 +215,22 @@ func (r *report) row(cells []string) (row paytm.Listed, about bool) {
 	default:
 		return row, false // a settlement, a chargeback, a fee
 	}
-	amount := strings.TrimPrefix(strings.ReplaceAll(r.cell(cells, "amount"), ",", ""), "-")
-	if paise, err := paytm.ParseAmount(amount); err == nil {
+	amount, back := strings.CutPrefix(strings.ReplaceAll(r.cell(cells, "amount"), ",", ""), "-")
+	if r.cell(cells, "type") == "" {
+		row.Refund = back // the sign is all that tells
+	}
+	if paise, err := paytm.ParseAmount(amount); err == nil && (row.Refund || !back) {
 		row.Amount = paise
 	}
 	row.At = reportTime(r.cell(cells, "time"))
 	return row, true
+}
+
+// succeededBy reads a status: TXN_SUCCESS, Success, Successful; not Unsuccessful, nor "not successful".
+func succeededBy(status string) bool {
+	before, _, is := strings.Cut(strings.ToLower(status), "success")
+	before = strings.TrimRight(before, " _-:")
+	return is && !strings.HasSuffix(before, "un") && !strings.HasSuffix(before, "not")
 }
 
 // reportTime reads a time in IST; zero when it is written in a way that is not known.

@@ -431,6 +431,18 @@ func TestReport(t *testing.T) {
 		t.Errorf("of one day: %q, %v", rows, err)
 	}
 
+	untyped := "Transaction_ID,Amount,Status,Refund_ID\n" +
+		"T1,100.00,Successful,\nT2,5.00,UNSUCCESSFUL,\nT3,5.00,not successful,\nT4,5.00,TXN_SUCCESS,\n" +
+		"T1,-100.00,Success,R1\n"
+	rows, err = read(untyped, time.Time{}, time.Time{})
+	if want := []string{"T1  10000 ? ", "T4  500 ? ", "T1  10000 ? R1"}; err != nil || !slices.Equal(rows, want) {
+		t.Errorf("without a type read %q, want %q, %v", rows, want, err)
+	}
+	negative := "Transaction_ID,Amount,Transaction_Type\nT1,-100.00,SALE\n"
+	if rows, err = read(negative, time.Time{}, time.Time{}); err != nil || !slices.Equal(rows, []string{"T1  -1 ? "}) {
+		t.Errorf("a sale of less than nothing: read %q, %v", rows, err)
+	}
+
 	other := "id;Rupees\nT1;10\n"
 	for text, says := range map[string]string{
 		other: "layout that is not known", "": "is empty", "a,\"b\nc": "layout that is not known",
