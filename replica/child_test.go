@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,6 +34,46 @@ func TestTheMarkOutlivesAClockPutBack(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the mark is not renewed")
+		}
+	}
+}
+
+// Who holds a place, and for how long, hangs on no machine's clock but that of the place.
+func TestALeaseIsNoMatterOfClocks(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "copy")
+	place, err := Parse("file://" + folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		wrong, age, lasts time.Duration // of the writer's clock; of the mark; of the lease
+		left              time.Duration // the least and, two seconds later, the most
+	}{
+		{0, 0, lease, lease}, {5 * time.Hour, 0, lease, lease}, {-5 * time.Hour, 0, lease, lease},
+		{5 * time.Hour, 40 * time.Second, lease, -10 * time.Second},
+		{-5 * time.Hour, 20 * time.Second, lease, 10 * time.Second},
+		{5 * time.Hour, 0, 0, -rounding}, // given back
+		{0, -time.Hour, lease, lease},    // the place's own clock was put back
+	} {
+		at := time.Now().Add(row.wrong)
+		m := Mark{Epoch: 1, Writer: "W", At: at.UTC(), Until: at.Add(row.lasts).UTC()}
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, markName)
+		if err := writeFile(path, m.text()); err != nil {
+			t.Fatal(err)
+		}
+		written := time.Now().Add(-row.age)
+		if err := os.Chtimes(path, written, written); err != nil {
+			t.Fatal(err)
+		}
+		found, err := place.Mark(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(found.Until); left < row.left-time.Second || left > row.left+rounding+time.Second {
+			t.Errorf("%+v: %s are left", row, left)
 		}
 	}
 }

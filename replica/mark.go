@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -32,6 +33,7 @@ const (
 
 	lease      = 30 * time.Second // how long others keep away after a mark was written
 	renewAfter = 8 * time.Second  // how old a mark of ours gets before it is written again
+	rounding   = 2 * time.Second  // object stores tell their time in seconds
 )
 
 // Mark is what lies beside a copy.
@@ -63,6 +65,16 @@ func parseMark(text []byte) (*Mark, error) {
 	return &m, nil
 }
 
+// aged puts the mark's end into the time of this machine. Two machines' clocks may differ by more than a lease, so
+// what counts is for how long the writer took the place, and how long ago that was by the clock of the place.
+func (m *Mark) aged(age time.Duration) {
+	lasts := m.Until.Sub(m.At)
+	if lasts > 0 {
+		lasts += rounding
+	}
+	m.Until = time.Now().Add(lasts - max(0, age))
+}
+
 func (m Mark) text() []byte {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -74,10 +86,10 @@ func (m Mark) text() []byte {
 // errMoved says that somebody else has written the mark in between.
 var errMoved = errors.New("the mark was written by somebody else")
 
-// shelf is where the mark lies. get returns fs.ErrNotExist when there is none; put replaces the
-// mark of a version, "" for none, and returns errMoved when that is not the one there.
+// shelf is where the mark lies. get returns fs.ErrNotExist when there is none, and how old the mark is by the clock
+// of the place; put replaces the mark of a version, "" for none, and returns errMoved when that is not the one there.
 type shelf interface {
-	get(context.Context) (text []byte, version string, err error)
+	get(context.Context) (text []byte, version string, age time.Duration, err error)
 	put(ctx context.Context, text []byte, version string) (next string, err error)
 	others(context.Context) (bool, error) // whether anything but a mark is there
 }
@@ -86,9 +98,18 @@ type shelf interface {
 // processes that see the same folder on one machine, and over NFS from version 4.
 type folderShelf struct{ folder string }
 
-func (s folderShelf) get(context.Context) ([]byte, string, error) {
-	text, err := os.ReadFile(filepath.Join(s.folder, markName))
-	return text, versionOf(text), err
+func (s folderShelf) get(context.Context) (text []byte, version string, age time.Duration, err error) {
+	f, err := os.Open(filepath.Join(s.folder, markName))
+	if err != nil {
+		return nil, "", 0, err
+	}
+	defer f.Close()
+	text, err = io.ReadAll(f)
+	info, unknown := f.Stat()
+	if err := errors.Join(err, unknown); err != nil {
+		return nil, "", 0, err
+	}
+	return text, versionOf(text), time.Since(info.ModTime()), nil
 }
 
 func (s folderShelf) others(context.Context) (bool, error) {
@@ -118,7 +139,7 @@ func (s folderShelf) put(ctx context.Context, text []byte, version string) (stri
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	_, now, err := s.get(ctx)
+	_, now, _, err := s.get(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		now, err = "", nil
 	}
@@ -189,23 +210,27 @@ func (s bucketShelf) open(ctx context.Context) (*awss3.Client, error) {
 	}), nil
 }
 
-func (s bucketShelf) get(ctx context.Context) ([]byte, string, error) {
+func (s bucketShelf) get(ctx context.Context) (text []byte, version string, age time.Duration, err error) {
 	c, err := s.open(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, "", 0, err
 	}
 	out, err := c.GetObject(ctx, &awss3.GetObjectInput{
 		Bucket: aws.String(s.like.Bucket), Key: aws.String(s.key),
 	})
 	if code := statusOf(err); code == http.StatusNotFound && !noBucket(err) {
-		return nil, "", fs.ErrNotExist
+		return nil, "", 0, fs.ErrNotExist
 	}
 	if err != nil {
-		return nil, "", plainly(err)
+		return nil, "", 0, plainly(err)
 	}
 	defer out.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(out.Body, 1<<16))
-	return text, aws.ToString(out.ETag), err
+	there, known := middleware.GetServerTime(out.ResultMetadata)
+	if !known || out.LastModified == nil {
+		return nil, "", 0, errors.New("the object store says neither its time nor when it stored something")
+	}
+	text, err = io.ReadAll(io.LimitReader(out.Body, 1<<16))
+	return text, aws.ToString(out.ETag), there.Sub(*out.LastModified), err
 }
 
 func (s bucketShelf) others(ctx context.Context) (bool, error) {

@@ -134,7 +134,7 @@ func (p *Place) Mark(ctx context.Context) (*Mark, error) {
 func (p *Place) mark(ctx context.Context) (*Mark, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	text, version, err := p.shelf.get(ctx)
+	text, version, age, err := p.shelf.get(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", p.bare(ctx)
 	}
@@ -146,6 +146,7 @@ func (p *Place) mark(ctx context.Context) (*Mark, string, error) {
 		return nil, "", fmt.Errorf("%s in %s is not Hissa's (%w): "+
 			"set replica.url to a path that nothing else writes to", markName, p, err)
 	}
+	m.aged(age)
 	return m, version, nil
 }
 

@@ -177,7 +177,7 @@ type HeldError struct {
 
 func (e *HeldError) Error() string {
 	return fmt.Sprintf("another hissa (on %s) writes to %s until at least %s",
-		e.Mark.Host, e.Place, e.Mark.Until.Format(time.RFC3339))
+		e.Mark.Host, e.Place, e.Mark.Until.UTC().Format(time.RFC3339))
 }
 
 // Judge says on top of which mark a database may be copied to a place. The error is a *HeldError, an
