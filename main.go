@@ -422,6 +422,9 @@ func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) er
 		return err
 	}
 	defer lock.release()
+	if err := removeLeftovers(config.Database, time.Now()); err != nil {
+		log.Warn("what a restore or a drill left is still beside the database", "cause", err.Error())
+	}
 	if err := bringBack(ctx, config, isNew, log); err != nil {
 		return err
 	}

@@ -929,6 +929,37 @@ func TestADrillThatDies(t *testing.T) {
 	}
 }
 
+// What a killed drill left beside the database goes with a later start, and what may still be in use stays.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	database := filepath.Join(dir, "hissa.db")
+	now := time.Now()
+	for name, age := range map[string]time.Duration{
+		"hissa.db.drill-1": 25 * time.Hour, "hissa.db.drill-2": time.Hour, "hissa.db.restore-3": 25 * time.Hour,
+		"hissa.db-litestream": 25 * time.Hour, "other.db.drill-4": 25 * time.Hour,
+	} {
+		folder := filepath.Join(dir, name)
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(folder, "hissa.db"), "", 0o600)
+		if err := os.Chtimes(folder, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeLeftovers(database, now); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if got := strings.Join(left, " "); err != nil || got != "hissa.db-litestream hissa.db.drill-2 other.db.drill-4" {
+		t.Errorf("left are %s (%v)", got, err)
+	}
+}
+
 // A copy brings back earlier states, and drills tell a copy that works from one that doesn't.
 func TestRestoreAndDrill(t *testing.T) {
 	t.Parallel()

@@ -2,10 +2,17 @@ package replica
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/benbjohnson/litestream"
 )
 
 // The mark is renewed in time although the clock was put back by hours.
@@ -74,6 +81,26 @@ func TestALeaseIsNoMatterOfClocks(t *testing.T) {
 		}
 		if left := time.Until(found.Until); left < row.left-time.Second || left > row.left+rounding+time.Second {
 			t.Errorf("%+v: %s are left", row, left)
+		}
+	}
+}
+
+// A copy is wanting when it lacks a file or has a damaged one, not when the way to it or the disk fails.
+func TestWanting(t *testing.T) {
+	for _, row := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{fmt.Errorf("restore: %w", litestream.ErrNoSnapshots), true},
+		{fmt.Errorf("open: %w", &fs.PathError{Op: "open", Path: "0000.ltx", Err: syscall.ENOENT}), true},
+		{fmt.Errorf("write: %w", &fs.PathError{Op: "write", Path: "hissa.db", Err: syscall.ENOSPC}), false},
+		{fmt.Errorf("get: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}), false},
+		{fmt.Errorf("get: %w", context.DeadlineExceeded), false},
+		{errors.New("the restored books are not in order"), true},
+	} {
+		if got := Wanting(row.err); got != row.want {
+			t.Errorf("%v: %v", row.err, got)
 		}
 	}
 }

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/benbjohnson/litestream"
@@ -35,6 +39,23 @@ func (p *Place) Restore(ctx context.Context, at time.Time, to string) (*Mark, er
 		return nil, ErrNone // it was begun, and lost before the first state was whole
 	}
 	return nil, err // an epoch may reach back further than the one after it, but none does
+}
+
+// Wanting reports whether an error of Restore, or of looking at what it brought, is a fault of the copy: not of
+// the network, nor of this machine's disk.
+func Wanting(err error) bool {
+	var network net.Error
+	var disk syscall.Errno
+	switch {
+	case noBucket(err):
+		return false
+	case errors.Is(err, fs.ErrNotExist) || statusOf(err) == http.StatusNotFound:
+		return true // a file of it
+	case errors.As(err, &network), errors.As(err, &disk), statusOf(err) != 0,
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	}
+	return err != nil
 }
 
 // epochs lists the newest first.
