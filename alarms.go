@@ -226,7 +226,7 @@ func (a *alarms) drillFailed(context.Context) string {
 	case d == nil:
 		return ""
 	case !d.OK:
-		return "the copy would not bring the books back: " + d.What
+		return d.says()
 	case a.now().Sub(d.At) > drillOld:
 		return "whether the copy brings the books back was last tried on " + day(d.At)
 	}

@@ -145,7 +145,7 @@ func TestDrillAlarm(t *testing.T) {
 	if err := os.WriteFile(c.config(), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Drill{At: time.Now(), What: "page 7 is torn"}).keep(c.database()); err != nil {
+	if err := (Drill{At: time.Now(), What: "page 7 is torn", Wanting: true}).keep(c.database()); err != nil {
 		t.Fatal(err)
 	}
 	c.start()

@@ -237,7 +237,7 @@ func (k *checker) replica(ctx context.Context) {
 	case d == nil:
 		k.ok("drill", "none yet: hissa drill, or serve within an hour")
 	case !d.OK:
-		k.fault("drill", "on "+day(d.At)+" the copy did not bring the books back: "+d.What, "hissa drill")
+		k.fault("drill", "on "+day(d.At)+": "+d.says(), "hissa drill")
 	case k.now().Sub(d.At) > drillEvery+24*time.Hour:
 		k.fault("drill", "the last was on "+day(d.At), "hissa drill")
 	default:

@@ -42,6 +42,17 @@ type Drill struct {
 	Seconds float64   `json:"seconds"` // from the first question to verified books
 }
 
+// says is why the copy is not known to bring the books back, "" when it is.
+func (d Drill) says() string {
+	switch {
+	case d.OK:
+		return ""
+	case d.Wanting:
+		return "the copy would not bring the books back: " + d.What
+	}
+	return "the drill came to no result: " + d.What
+}
+
 func drillPath(database string) string { return database + "-drill" }
 
 // lastDrill reads the result of the last drill, nil when there was none.
@@ -84,8 +95,8 @@ var drillCommand = command{
 	long: `
 Restores the copy to a temporary place, recomputes its chain, positions and balances as verify does,
 and compares it with the live books. It changes neither. A running serve does this once a week by
-itself; the result is in hissa check and in the metrics. It needs as much free space beside the
-database as the database takes. Exit code 1: the copy would not bring the books back.
+itself; the result is in hissa check and in the metrics. It needs half as much again as the database
+takes, free beside it. Exit code 1: the copy is not known to bring the books back.
 
 Example:  hissa drill`,
 	run: func(c *call) error {
@@ -112,7 +123,7 @@ Example:  hissa drill`,
 				}
 			}
 			if !d.OK {
-				return noError{"the copy would not bring the books back: " + d.What}
+				return noError{d.says()}
 			}
 			if !c.json {
 				fmt.Fprintf(c.stdout, "The copy brought back fact %d of %d, in order, in %.1f seconds.\n",
@@ -172,8 +183,8 @@ func roomFor(database string) error {
 	}
 	free, _, err := diskOf(database)
 	if need := uint64(info.Size()) * 3 / 2; err == nil && free < need {
-		return fmt.Errorf("it was not tried: beside the database %d MB are free, and it takes up to %d: "+
-			"make room, and run hissa drill", free>>20, need>>20)
+		return fmt.Errorf("%d MB are free beside the database, and it takes up to %d: make room, and run hissa drill",
+			free>>20, need>>20)
 	}
 	return err
 }

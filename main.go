@@ -449,10 +449,12 @@ func serve(ctx context.Context, config *Config, isNew bool, log *slog.Logger) er
 	defer stopDrilling()
 	go drillWeekly(drilling, config, mirror, log)
 	err = listenAndServe(ctx, config, store, mirror, log)
-	last, cancel := context.WithTimeout(context.Background(), copyAtLast)
-	defer cancel()
-	if err := syncAtLast(last, mirror); err != nil {
-		log.Warn("the copy lacks what was booked last; the next start sends it", "cause", err.Error())
+	if mirror.Why() == nil {
+		last, cancel := context.WithTimeout(context.Background(), copyAtLast)
+		defer cancel()
+		if err := syncAtLast(last, mirror); err != nil {
+			log.Warn("the copy lacks what was booked last; the next start sends it", "cause", err.Error())
+		}
 	}
 	mirror.Rest()
 	return errors.Join(err, store.Close())

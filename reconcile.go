@@ -259,34 +259,35 @@ func lacking(facts Facts, rows []paytm.Listed) []paytm.Listed {
 
 // toldRefund is what the messages say of one refund.
 type toldRefund struct {
-	amount int64
-	told   time.Time // first
+	amount             int64
+	told               time.Time // first
+	succeeded, refused bool
 }
 
-// refundsOf are the refunds that count in the books, by their ids: one that was accepted and then refused does not.
+// refundsOf are the refunds that count in the books, by their ids: one that was only accepted, and then refused,
+// does not.
 func refundsOf(facts Facts) map[string]toldRefund {
-	known, refused := map[string]toldRefund{}, map[string]bool{}
+	known := map[string]toldRefund{}
 	for _, n := range facts.Notifications {
 		if n.Kind != "refund" || n.Unusable != "" {
 			continue
 		}
-		if n.Event == "refused" {
-			refused[n.RefundID] = true
-			continue
+		r, is := known[n.RefundID]
+		if !is || n.At.Before(r.told) {
+			r.told = n.At
 		}
-		k, is := known[n.RefundID]
-		if !is || n.At.Before(k.told) {
-			k.told = n.At
+		switch n.Event {
+		case "refused":
+			r.refused = true
+		case "succeeded":
+			r.succeeded = true
 		}
-		k.amount = n.Refund
-		known[n.RefundID] = k
+		if n.Event != "refused" {
+			r.amount = n.Refund
+		}
+		known[n.RefundID] = r
 	}
-	for _, n := range facts.Notifications {
-		if n.Event == "succeeded" {
-			delete(refused, n.RefundID)
-		}
-	}
-	maps.DeleteFunc(known, func(id string, _ toldRefund) bool { return refused[id] })
+	maps.DeleteFunc(known, func(_ string, r toldRefund) bool { return r.refused && !r.succeeded })
 	return known
 }
 

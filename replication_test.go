@@ -260,6 +260,19 @@ func (c *child) loses() {
 	}
 }
 
+// becomes puts another database in place of this one, and leaves what lies beside it.
+func (c *child) becomes(other string) {
+	c.Helper()
+	for _, end := range []string{"-wal", "-shm"} {
+		if err := os.Remove(c.database() + end); err != nil && !os.IsNotExist(err) {
+			c.Fatal(err)
+		}
+	}
+	if err := os.Rename(other, c.database()); err != nil {
+		c.Fatal(err)
+	}
+}
+
 // ready asks /readyz.
 func (c *child) ready() (status int, replica struct {
 	InStep bool    `json:"in_step"`
@@ -465,14 +478,7 @@ func TestStartBesideACopy(t *testing.T) {
 	c.must("verify")
 
 	// The machine is rolled back to an older state, what it remembers of its copy included.
-	for _, file := range []string{"hissa.db-wal", "hissa.db-shm"} {
-		if err := os.Remove(filepath.Join(c.dir, file)); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Rename(old, c.database()); err != nil {
-		t.Fatal(err)
-	}
+	c.becomes(old)
 	c.refused(exitConfig, "hissa restore -to FILE", "serve")
 	if err := os.Remove(headPath(c.database())); err != nil {
 		t.Fatal(err)
@@ -584,12 +590,8 @@ func TestOlderThanACopyThatWasAway(t *testing.T) {
 	c.start()
 	c.sales(2)
 	c.stop()
-	for _, file := range []string{c.database() + "-wal", c.database() + "-shm", headPath(c.database())} {
-		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Rename(old, c.database()); err != nil {
+	c.becomes(old)
+	if err := os.Remove(headPath(c.database())); err != nil {
 		t.Fatal(err)
 	}
 	store.away()
@@ -929,6 +931,25 @@ func TestADrillThatDies(t *testing.T) {
 	}
 }
 
+// A drill that would fill the disk is not begun, and says so: it is no word on the copy.
+func TestADrillNeedsRoom(t *testing.T) {
+	database := filepath.Join(t.TempDir(), "hissa.db")
+	writeFile(t, database, "", 0o600)
+	if err := roomFor(database); err != nil {
+		t.Errorf("there is no room for nothing: %v", err)
+	}
+	if err := os.Truncate(database, 1<<43); err != nil { // it takes none itself
+		t.Fatal(err)
+	}
+	err := roomFor(database)
+	if err == nil || !strings.Contains(err.Error(), "make room") {
+		t.Fatalf("there is room for 13 TB: %v", err)
+	}
+	if says := (Drill{What: err.Error()}).says(); !strings.HasPrefix(says, "the drill came to no result: ") {
+		t.Error(says)
+	}
+}
+
 // What a killed drill left beside the database goes with a later start, and what may still be in use stays.
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
@@ -1007,7 +1028,7 @@ func TestRestoreAndDrill(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.refused(exitNo, "the copy would not bring the books back", "drill")
-	c.refused(exitNo, "the copy did not bring the books back", "check")
+	c.refused(exitNo, "the copy would not bring the books back", "check")
 }
 
 // A second machine follows, answers what can be read, and takes over at one command, but not while

@@ -345,8 +345,8 @@ func (s *statement) reset() error {
 
 // at is a value of the row, where SQLite has it: until the next step. To ask a value costs less than to ask the
 // statement three times for it; SQLite allows that to whoever is alone with the connection.
-func (s *statement) at(i int) value {
-	return value{s.tls, sqlite3.Xsqlite3_column_value(s.tls, s.handle, int32(i))}
+func (s *statement) at(i int) cell {
+	return cell{s.tls, sqlite3.Xsqlite3_column_value(s.tls, s.handle, int32(i))}
 }
 
 // kind is SQLite's type of a value in the row.
@@ -374,50 +374,50 @@ func (s *statement) again(i int, text []byte) string {
 
 // value is a copy of one value of the row: int64, string, []byte, nil or, where there is one, float64.
 func (s *statement) value(i int) any {
-	v := s.at(i)
-	switch v.kind() {
+	c := s.at(i)
+	switch c.kind() {
 	case kindInteger:
-		return v.integer()
+		return c.integer()
 	case kindText:
-		return string(v.bytes())
+		return string(c.bytes())
 	case kindBlob:
-		return append([]byte{}, v.bytes()...)
+		return append([]byte{}, c.bytes()...)
 	case sqlite3.SQLITE_FLOAT:
-		return sqlite3.Xsqlite3_value_double(v.tls, v.handle)
+		return sqlite3.Xsqlite3_value_double(c.tls, c.handle)
 	}
 	return nil
 }
 
 // copyTo copies one value of the row; false where what it holds is of another type.
 func (s *statement) copyTo(i int, into any) bool {
-	v := s.at(i)
-	kind := v.kind()
+	c := s.at(i)
+	kind := c.kind()
 	switch into := into.(type) {
 	case *int64:
-		*into = v.integer()
+		*into = c.integer()
 		return kind == kindInteger
 	case *int:
-		*into = int(v.integer())
+		*into = int(c.integer())
 		return kind == kindInteger
 	case *bool:
-		*into = v.integer() != 0
+		*into = c.integer() != 0
 		return kind == kindInteger
 	case *string:
 		if kind != kindText {
 			return false
 		}
-		*into = s.again(i, v.bytes())
+		*into = s.again(i, c.bytes())
 		return true
 	case *[]byte:
 		*into = nil
 		if kind == kindBlob {
-			*into = append([]byte{}, v.bytes()...)
+			*into = append([]byte{}, c.bytes()...)
 		}
 		return kind == kindBlob || kind == kindNull
 	case **int64:
 		*into = nil
 		if kind == kindInteger {
-			n := v.integer()
+			n := c.integer()
 			*into = &n
 		}
 		return kind == kindInteger || kind == kindNull
@@ -425,18 +425,18 @@ func (s *statement) copyTo(i int, into any) bool {
 	return false
 }
 
-// value is one value of the row that a statement is at.
-type value struct {
+// cell is one value of the row that a statement is at.
+type cell struct {
 	tls    *libc.TLS
 	handle uintptr
 }
 
-func (v value) kind() int32    { return sqlite3.Xsqlite3_value_type(v.tls, v.handle) }
-func (v value) integer() int64 { return sqlite3.Xsqlite3_value_int64(v.tls, v.handle) }
+func (c cell) kind() int32    { return sqlite3.Xsqlite3_value_type(c.tls, c.handle) }
+func (c cell) integer() int64 { return sqlite3.Xsqlite3_value_int64(c.tls, c.handle) }
 
-func (v value) bytes() []byte {
-	p := sqlite3.Xsqlite3_value_blob(v.tls, v.handle)
-	return bytesAt(p, int(sqlite3.Xsqlite3_value_bytes(v.tls, v.handle)))
+func (c cell) bytes() []byte {
+	p := sqlite3.Xsqlite3_value_blob(c.tls, c.handle)
+	return bytesAt(p, int(sqlite3.Xsqlite3_value_bytes(c.tls, c.handle)))
 }
 
 // errNoSnapshot says that nobody has written to the journal since it was made, so that there is no state to name
