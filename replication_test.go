@@ -495,8 +495,8 @@ func TestStartBesideACopy(t *testing.T) {
 	}
 }
 
-// A machine is rolled back by a few seconds. What was acknowledged in these is in the copy, and the mark beside it
-// does not know of it yet.
+// A machine is rolled back by a few seconds, in which the copy was brought up to date more than once. What was
+// acknowledged in these is in the copy, and the mark beside it does not know of it yet.
 func TestOlderThanACopyBySeconds(t *testing.T) {
 	placesOf(t, func(t *testing.T, url string) {
 		c := newChild(t)

@@ -20,6 +20,9 @@ const looked = 500
 // NotOlder makes sure that the books hold what is in the copy, else the error is an *OlderError. The mark alone
 // doesn't say it: it is some seconds behind when its writer was killed, and what was acknowledged in these lies only
 // in the copy.
+//
+// What the last sync of all brought is left out. Litestream reads the journal itself, and copies a batch that a
+// writer was killed in before SQLite took it for committed: nobody was answered about it, and the books never had it.
 func (p *Place) NotOlder(ctx context.Context, mark *Mark, books Books) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -27,13 +30,13 @@ func (p *Place) NotOlder(ctx context.Context, mark *Mark, books Books) error {
 	if err != nil {
 		return err
 	}
-	content, at, err := p.newestPage(ctx, mark.Epoch, page)
+	content, at, err := p.pageBefore(ctx, mark.Epoch, page)
 	if err != nil {
 		return fmt.Errorf("%s can't be read: %w", p, err)
 	}
 	seq, hash, ok := books.HeadIn(content)
 	if !ok {
-		return nil // no fact was booked since the mark was written
+		return nil // no more than one sync has brought a fact of late
 	}
 	holds, err := books.Holds(ctx, seq, hash)
 	if err != nil || holds {
@@ -45,9 +48,9 @@ func (p *Place) NotOlder(ctx context.Context, mark *Mark, books Books) error {
 	return errors.Join(err, &OlderError{p.String(), have, end})
 }
 
-// newestPage is a page of the database as the newest file of an epoch that has it says, and when that was
-// written; nil when none has.
-func (p *Place) newestPage(ctx context.Context, epoch int, page uint32) ([]byte, time.Time, error) {
+// pageBefore is a page of the database as the newest file but one of those of an epoch that have it says, and when
+// that was written; nil when there is none.
+func (p *Place) pageBefore(ctx context.Context, epoch int, page uint32) ([]byte, time.Time, error) {
 	client, err := p.client(epoch)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -59,11 +62,13 @@ func (p *Place) newestPage(ctx context.Context, epoch int, page uint32) ([]byte,
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	last := true
 	for _, f := range slices.Backward(files[max(0, len(files)-looked):]) {
 		content, err := pageIn(ctx, client, f, page)
-		if err != nil || content != nil {
+		if err != nil || content != nil && !last {
 			return content, f.CreatedAt, err
 		}
+		last = last && content == nil
 	}
 	return nil, time.Time{}, nil
 }
