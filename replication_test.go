@@ -260,6 +260,19 @@ func (c *child) loses() {
 	}
 }
 
+// outgrows sells, puts the books as they are aside, and sells more. Then serve has stopped.
+func (c *child) outgrows() (old string) {
+	c.Helper()
+	c.sales(2)
+	c.stop()
+	old = filepath.Join(c.dir, "old.db")
+	c.must("backup", old)
+	c.start()
+	c.sales(2)
+	c.stop()
+	return old
+}
+
 // becomes puts another database in place of this one, and leaves what lies beside it.
 func (c *child) becomes(other string) {
 	c.Helper()
@@ -468,13 +481,7 @@ func TestStartBesideACopy(t *testing.T) {
 	c.copies(url)
 	c.start("-new")
 	c.must("partner", "add", "-code", "ASHA", "-name", "Asha")
-	c.sales(2)
-	c.stop()
-	old := filepath.Join(c.dir, "old.db")
-	c.must("backup", old)
-	c.start()
-	c.sales(2)
-	c.stop()
+	old := c.outgrows()
 	c.must("verify")
 
 	// The machine is rolled back to an older state, what it remembers of its copy included.
@@ -583,13 +590,7 @@ func TestOlderThanACopyThatWasAway(t *testing.T) {
 	c := newChild(t)
 	c.copies(store.url())
 	c.start()
-	c.sales(2)
-	c.stop()
-	old := filepath.Join(c.dir, "old.db")
-	c.must("backup", old)
-	c.start()
-	c.sales(2)
-	c.stop()
+	old := c.outgrows()
 	c.becomes(old)
 	if err := os.Remove(headPath(c.database())); err != nil {
 		t.Fatal(err)
